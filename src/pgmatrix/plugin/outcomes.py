@@ -1,0 +1,65 @@
+"""Owns counting: what pytest reports of tests, warnings and crashed workers, gathered into results.
+
+A test is what its worst phase was: an error in set-up or teardown outweighs a call that passed.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pytest
+
+from pgmatrix.records import TestResult
+
+_RANK = ("passed", "xfailed", "skipped", "xpassed", "failed", "error")
+
+
+class Outcomes:
+    """Listens to pytest's reports, also those xdist workers send."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, tuple[str, float]] = {}
+        self.warnings: list[str] = []
+        self.crashed: list[str] = []
+        self.kept: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take one phase of one test."""
+        outcome, seconds = self._found.get(report.nodeid, ("passed", 0.0))
+        worst = max(outcome, _outcome(report), key=_RANK.index)
+        self._found[report.nodeid] = (worst, seconds + report.duration)
+        if report.when == "teardown":
+            for name, value in report.user_properties:
+                if name == "pgmatrix_kept":
+                    self.kept += str(value).split(",")
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Take a file that could not be collected as an error of its own."""
+        if report.failed:
+            self._found[report.nodeid] = ("error", 0.0)
+
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage, nodeid: str) -> None:
+        """Take one warning."""
+        self.warnings.append(f"{nodeid}: {warning_message.category.__name__}: {warning_message.message}")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """A worker that ends with an error has crashed; what it ran last is not known to have passed."""
+        if error:
+            self.crashed.append(f"{node.gateway.id}: {error}")
+
+    def results(self) -> tuple[TestResult, ...]:
+        """Every test seen, by node id."""
+        return tuple(
+            TestResult(test=node, outcome=outcome, seconds=seconds)
+            for node, (outcome, seconds) in sorted(self._found.items())
+        )
+
+
+def _outcome(report: pytest.TestReport) -> str:
+    if hasattr(report, "wasxfail"):
+        return "xfailed" if report.skipped else "xpassed"
+    if report.failed:
+        return "failed" if report.when == "call" else "error"
+    return "skipped" if report.skipped else "passed"

@@ -1,0 +1,1 @@
+"""Servers: ways to get a running PostgreSQL, proof that it is the wanted one, and the certainty that it goes away."""

@@ -1,0 +1,86 @@
+"""Owns the end of what a dead process left: a tiny program that waits for its parent to vanish and then cleans up.
+
+Run as a script with nothing but the standard library. It reads one JSON object a line from standard input,
+`{"add": id, "kind": ..., ...}` or `{"done": id}`; at end of file it undoes what was added and not done, newest first.
+Nothing here decides what to clean: `guard.py` does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+
+def start_time(pid: int) -> str:
+    """What tells this process from a later one of the same pid; empty where it is gone or cannot be told."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+            return stat.read().rpartition(")")[2].split()[19]
+    except FileNotFoundError:
+        pass
+    found = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return found.stdout.strip()
+
+
+def end_process(pid: int, started: str, grace: float = 1.0) -> None:
+    """SIGQUIT (PostgreSQL's immediate shutdown), then SIGKILL for the whole process group after `grace` seconds."""
+    if start_time(pid) != started or not started:
+        return
+    for number in (signal.SIGQUIT, signal.SIGKILL):
+        try:
+            (os.kill if number is signal.SIGQUIT else os.killpg)(pid, number)
+        except ProcessLookupError:
+            return
+        deadline = time.monotonic() + grace
+        while time.monotonic() < deadline:
+            if start_time(pid) != started or _is_zombie(pid):
+                return
+            time.sleep(0.02)
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+            return stat.read().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return False
+
+
+def undo(task: dict[str, Any]) -> None:
+    """Carry out one clean-up."""
+    if task["kind"] == "process":
+        end_process(task["pid"], task["started"])
+    elif task["kind"] == "directory":
+        shutil.rmtree(task["path"], ignore_errors=True)
+    else:
+        subprocess.run(task["argv"], input=task["input"], text=True, check=False, timeout=30)
+
+
+def main() -> None:
+    """Follow standard input to its end, then clean up. A failing clean-up does not stop the others."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    tasks: dict[str, dict[str, Any]] = {}
+    for line in sys.stdin:
+        message = json.loads(line)
+        if "add" in message:
+            tasks[message["add"]] = message
+        elif "forget" in message:
+            tasks.clear()
+        else:
+            tasks.pop(message["done"], None)
+    for task in reversed(list(tasks.values())):
+        try:
+            undo(task)
+        except (OSError, subprocess.SubprocessError) as error:
+            print(f"pgmatrix watchdog: {task['kind']}: {error}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""The governance agent a task acts as, and how each transaction learns it. It stores nothing on a connection.
+
+The agent is set with `set_config('app.current_agent_id', ..., true)`: it ends with the transaction, and row-level
+security shows nothing where it is unset or empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection, TextClause, event, text
+from sqlalchemy.orm import Session, SessionTransaction
+
+from plant.core.errors import InvalidValue
+
+AGENT_SETTING = "app.current_agent_id"
+MAX_LENGTH = 200
+INFO_KEY = "plant.agent"
+
+current_agent: ContextVar[str | None] = ContextVar("current_agent", default=None)
+
+
+def checked_agent(agent: object) -> str:
+    """The agent id itself; raises InvalidValue (field governance_agent_id) unless it is 1 to 200 storable characters."""
+    problem = _problem(agent)
+    if problem:
+        raise InvalidValue(
+            f"a governance agent id must be text of 1 to {MAX_LENGTH} characters, but this one {problem}.",
+            field="governance_agent_id",
+        )
+    return str(agent)
+
+
+def _problem(agent: object) -> str | None:
+    if not isinstance(agent, str):
+        return f"is of type {type(agent).__name__}"
+    if not 0 < len(agent) <= MAX_LENGTH:
+        return f"has {len(agent)}"
+    if "\x00" in agent or any("\ud800" <= character <= "\udfff" for character in agent):
+        return "contains a NUL or a lone surrogate"
+    return None
+
+
+@contextmanager
+def acting_as(agent: str) -> Iterator[str]:
+    """Every transaction begun inside acts as this agent, unless its session names another."""
+    token = current_agent.set(checked_agent(agent))
+    try:
+        yield agent
+    finally:
+        current_agent.reset(token)
+
+
+class PlantSession(Session):
+    """SQLAlchemy's session, whose transactions tell the server the agent before anything else."""
+
+
+def begin_info(agent: str | None, settings: Mapping[str, str], *, always: bool) -> dict[str, Any]:
+    """`info` for a PlantSession: its own agent or None, and server settings for each transaction.
+
+    `always` sends an empty agent too, where the server's session may be another client's (PgBouncer).
+    """
+    return {INFO_KEY: (None if agent is None else checked_agent(agent), dict(settings), always)}
+
+
+@event.listens_for(PlantSession, "after_begin")
+def _tell_server(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+    """One statement for all settings; a savepoint inherits them."""
+    if transaction.nested:
+        return
+    own, settings, always = session.info[INFO_KEY]
+    agent = own if own is not None else current_agent.get()
+    if agent is not None or always:
+        settings = {**settings, AGENT_SETTING: agent or ""}
+    if settings:
+        connection.execute(_statement(tuple(settings)), {f"v{n}": value for n, value in enumerate(settings.values())})
+
+
+@lru_cache(maxsize=8)
+def _statement(names: tuple[str, ...]) -> TextClause:
+    return text("SELECT " + ", ".join(f"set_config('{name}', :v{n}, true)" for n, name in enumerate(names)))

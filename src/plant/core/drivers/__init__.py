@@ -1,0 +1,24 @@
+"""Every difference between asyncpg and psycopg 3 under SQLAlchemy 2.0 and 2.1, and nothing else has one.
+
+`opener(target, backend)` gives what an engine needs; `translate` turns any exception into a PlantError. A driver is imported
+when it is first used, so the other need not be installed. Differences in what untyped SQL returns or accepts (`text()`
+binds, xmin, composites, "char") stay: give binds and results a type of plant.core.values.
+"""
+
+from __future__ import annotations
+
+from plant.core.drivers.backend import Backend, Target
+from plant.core.drivers.failures import translate, translate_connect
+from plant.core.drivers.opening import backend_for, opener
+from plant.core.drivers.target import target_for, time_limits
+
+__all__ = [
+    "Backend",
+    "Target",
+    "backend_for",
+    "opener",
+    "target_for",
+    "time_limits",
+    "translate",
+    "translate_connect",
+]

@@ -1,0 +1,175 @@
+"""psycopg 3 under SQLAlchemy: connecting, codecs, prepared statements, reset, COPY. It is imported only where used."""
+
+from __future__ import annotations
+
+import re
+import select
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+from psycopg.adapt import Buffer, Dumper, Loader
+from psycopg.pq import Format
+from psycopg.sql import SQL, Identifier
+from psycopg.types import TypeInfo
+
+from plant.core.config import Settings
+from plant.core.drivers import vectors
+from plant.core.drivers.backend import RESET, Target
+
+VOID = 2278  # pg_type.oid of void, which psycopg's registry lacks
+
+
+class Connection(psycopg.AsyncConnection[Any]):
+    """psycopg's connection, which remembers whether vector has its codec."""
+
+    knows_vector = False
+
+
+
+class Cursor(psycopg.AsyncCursor[Any]):
+    """A cursor that always speaks the extended protocol, so two statements in one string are refused (42601)."""
+
+    def _execute_send(self, query: Any, *, force_extended: bool = True, binary: bool | None = None) -> None:
+        super()._execute_send(query, force_extended=True, binary=binary)
+
+
+class UtcLoader(Loader):
+    """timestamptz in UTC, whatever TimeZone the session has."""
+
+    def load(self, data: Buffer) -> datetime:
+        """Raises psycopg.DataError for infinity and years a datetime cannot hold."""
+        text = bytes(data).decode()
+        try:
+            return datetime.fromisoformat(text).astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise psycopg.DataError(f"timestamp out of Python's range: {text}") from None
+
+
+class VoidLoader(Loader):
+    """The result of a function that returns nothing is None, not an empty text."""
+
+    def load(self, data: Buffer) -> None:
+        """Always None."""
+
+
+class VectorLoader(Loader):
+    """pgvector's text form."""
+
+    def load(self, data: Buffer) -> vectors.Floats:
+        """A float32 array."""
+        return vectors.from_text(bytes(data).decode())
+
+
+class VectorBinaryLoader(Loader):
+    """pgvector's binary form."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> vectors.Floats:
+        """A float32 array."""
+        return vectors.from_binary(bytes(data))
+
+
+class VectorDumper(Dumper):
+    """A float32 array as pgvector's text, where COPY asks for text."""
+
+    def dump(self, obj: vectors.Floats) -> bytes:
+        """Exact decimal digits."""
+        return vectors.to_text(obj).encode()
+
+
+class VectorBinaryDumper(Dumper):
+    """A float32 array as pgvector's binary form."""
+
+    format = Format.BINARY
+
+    def dump(self, obj: vectors.Floats) -> bytes:
+        """Big-endian float32."""
+        return vectors.to_binary(obj)
+
+
+def engine_arguments(settings: Settings) -> dict[str, Any]:
+    """No look-up of hstore; behind PgBouncer no statement is ever prepared."""
+    prepare = {"prepare_threshold": None} if settings.pgbouncer else {}
+    return {"connect_args": prepare, "use_native_hstore": False}
+
+
+def prepare_dialect(dialect: Any) -> None:
+    """Nothing is missing."""
+
+
+async def connect(target: Target, arguments: Mapping[str, Any]) -> Connection:
+    """`arguments` hold SQLAlchemy's adapters (`context`) and the threshold; all else comes from the target."""
+    passed = {name: arguments[name] for name in ("context", "prepare_threshold") if name in arguments}
+    options = dict(target.options)
+    raw = await Connection.connect(
+        host=target.host,
+        port=target.port,
+        user=target.user,
+        password=target.password,
+        dbname=target.database,
+        application_name=options.pop("application_name"),
+        options=" ".join(f"-c {name}={_escaped(value)}" for name, value in options.items()),
+        client_encoding="utf8",
+        cursor_factory=Cursor,
+        **target.tls,
+        **passed,
+    )
+    raw.adapters.register_loader("timestamptz", UtcLoader)
+    raw.adapters.register_loader(VOID, VoidLoader)
+    await _register_vector(raw)
+    return raw
+
+
+def _escaped(value: str) -> str:
+    return re.sub(r"([\\\s])", r"\\\1", value)
+
+
+async def _register_vector(raw: Connection) -> None:
+    await raw.set_autocommit(True)
+    info = await TypeInfo.fetch(raw, f"{vectors.SCHEMA}.vector")
+    await raw.set_autocommit(False)
+    if info is None:
+        return
+    raw.knows_vector = True
+    info.register(raw)
+    raw.adapters.register_loader(info.oid, VectorLoader)
+    raw.adapters.register_loader(info.oid, VectorBinaryLoader)
+    for dumper in (VectorDumper, VectorBinaryDumper):
+        raw.adapters.register_dumper("numpy.ndarray", type(dumper.__name__, (dumper,), {"oid": info.oid}))
+
+
+def is_alive(raw: Connection) -> bool:
+    """An idle server is silent: anything to read means that it has said goodbye."""
+    if raw.closed:
+        return False
+    poll = select.poll()
+    poll.register(raw.fileno(), select.POLLIN)
+    return not poll.poll(0)
+
+
+async def reset(raw: Connection) -> None:
+    """One simple query in autocommit, which the extended protocol of our Cursor could not carry."""
+    await raw.set_autocommit(True)
+    await psycopg.AsyncCursor(raw).execute(RESET, prepare=False)
+    await raw.set_autocommit(False)
+
+
+async def copy_in(raw: Connection, table: Sequence[str], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+    """Text COPY; the number of rows."""
+    names = SQL(", ").join(map(Identifier, columns))
+    statement = SQL("COPY {} ({}) FROM STDIN").format(Identifier(*table), names)
+    async with raw.cursor() as cursor:
+        async with cursor.copy(statement) as copy:
+            for row in rows:
+                await copy.write_row(row)
+        return cursor.rowcount
+
+
+async def copy_out(raw: Connection, query: str) -> AsyncIterator[bytes]:
+    """CSV with a header line, in the server's chunks."""
+    async with raw.cursor() as cursor, cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER)".encode()) as copy:
+        async for chunk in copy:
+            yield bytes(chunk)

@@ -1,0 +1,122 @@
+"""plant's connection pool: SQLAlchemy's, whose errors are typed, whose waiters are counted, and which returns nothing dirty.
+
+A connection that comes back is rolled back and reset in one message; one that the server closed is replaced at
+checkout without asking the server first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import AsyncAdaptedQueuePool, Engine, PoolProxiedConnection, PoolResetState, event
+from sqlalchemy.engine import AdaptedConnection, ExceptionContext
+from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as QueueTimeout
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from plant.core.drivers import Backend, translate
+from plant.core.errors import PlantError, PoolTimeout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolMetrics:
+    """A pool at one moment, in connections; `waiters` in tasks; `total_opened` since the engine was made."""
+
+    size: int
+    checked_out: int
+    checked_in: int
+    overflow: int
+    waiters: int
+    total_opened: int
+
+
+class PlantPool(AsyncAdaptedQueuePool):
+    """SQLAlchemy's pool for asyncio with typed errors and two gauges."""
+
+    waiters = 0
+    total_opened = 0
+
+    def connect(self) -> PoolProxiedConnection:
+        """A connection; raises PoolTimeout, ConnectFailed, ConnectTimeout or another PlantError."""
+        try:
+            return super().connect()
+        except PlantError:
+            raise
+        except QueueTimeout as error:
+            limit = self.size() + self._max_overflow
+            raise PoolTimeout(
+                f"all {limit} connections stayed in use for {self.timeout():g} s. {PoolTimeout.advice}"
+            ) from error
+        except Exception as error:
+            raise translate(error) from error
+
+    def recreate(self) -> PlantPool:
+        """SQLAlchemy's successor of a disposed pool; the count of opened connections goes on."""
+        successor = super().recreate()
+        assert isinstance(successor, PlantPool)
+        successor.total_opened = self.total_opened
+        return successor
+
+    def metrics(self) -> PoolMetrics:
+        """The figures of this moment."""
+        return PoolMetrics(
+            size=self.size(),
+            checked_out=self.checkedout(),
+            checked_in=self.checkedin(),
+            overflow=max(0, self.overflow()),
+            waiters=self.waiters,
+            total_opened=self.total_opened,
+        )
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        self.waiters += 1
+        try:
+            return super()._do_get()
+        finally:
+            self.waiters -= 1
+
+    def _create_connection(self) -> ConnectionPoolEntry:
+        # Whoever opens a connection no longer waits for one.
+        self.waiters -= 1
+        try:
+            return super()._create_connection()
+        finally:
+            self.waiters += 1
+
+
+def watch(engine: Engine, backend: Backend, *, reset: bool) -> None:
+    """Attach plant's rules to an engine: typed errors, liveness at checkout, and (with `reset`) cleaning at return."""
+
+    def opened(*_: Any) -> None:
+        pool = engine.pool
+        assert isinstance(pool, PlantPool)
+        pool.total_opened += 1
+
+    def checked_out(connection: AdaptedConnection, *_: Any) -> None:
+        if not backend.is_alive(connection.driver_connection):
+            raise DisconnectionError("the server closed this connection while it was idle")
+
+    def returned(connection: Any, record: ConnectionPoolEntry, state: PoolResetState) -> None:
+        if state.terminate_only or not state.asyncio_safe:
+            return
+        if not state.transaction_was_reset:
+            connection.rollback()
+        if reset:
+            connection.run_async(backend.reset)
+        if not connection.driver_connection.knows_vector:
+            # Opened before CREATE EXTENSION: its successor may find the type.
+            record.invalidate(soft=True)
+
+    event.listen(engine, "connect", opened)
+    event.listen(engine, "checkout", checked_out)
+    event.listen(engine, "reset", returned)
+    event.listen(engine, "handle_error", _typed)
+
+
+def _typed(context: ExceptionContext) -> PlantError | None:
+    """The error to raise instead; a pre-ping's, SQLAlchemy's own and a cancellation stay as they are."""
+    error = context.original_exception
+    if context.is_pre_ping or isinstance(error, SQLAlchemyError) or not isinstance(error, Exception):
+        return None
+    return translate(error)

@@ -1,0 +1,42 @@
+"""`industry`: the field of business an agent works in."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import Boolean, CheckConstraint, ForeignKeyConstraint, PrimaryKeyConstraint, Text, Uuid, text
+from sqlalchemy.orm import Mapped, mapped_column, validates
+
+from plant.models import fields
+from plant.models.base import OWN_KEY, BaseEntity
+from plant.models.vocabulary import EntityType, length
+
+
+class Industry(BaseEntity):
+    """An industry; `code` is its code in a classification such as NAICS, `regulated` whether a supervisor licenses it."""
+
+    __tablename__ = "industry"
+    __table_args__: ClassVar[Any] = (
+        PrimaryKeyConstraint("governance_agent_id", "id"),
+        ForeignKeyConstraint(["governance_agent_id", "id"], OWN_KEY, ondelete="RESTRICT"),
+        CheckConstraint(length("code"), name="code"),
+    )
+    __mapper_args__: ClassVar[Any] = {"polymorphic_identity": EntityType.INDUSTRY.value}
+
+    governance_agent_id: Mapped[str] = mapped_column(Text)
+    id: Mapped[UUID] = mapped_column(Uuid)
+    code: Mapped[str | None] = mapped_column(Text)
+    regulated: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+
+    def __init__(self, **values: Any) -> None:
+        values.setdefault("regulated", False)
+        super().__init__(**values)
+
+    def content(self) -> dict[str, Any]:
+        """The base's fields and this table's."""
+        return super().content() | {"code": self.code, "regulated": self.regulated}
+
+    @validates("code")
+    def _code(self, field: str, value: str | None) -> str | None:
+        return None if value is None else fields.text(field, value)

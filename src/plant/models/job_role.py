@@ -1,0 +1,47 @@
+"""`job_role`: a position an agent can fill."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, PrimaryKeyConstraint, Text, Uuid, text
+from sqlalchemy.orm import Mapped, mapped_column, validates
+
+from plant.models import fields
+from plant.models.base import OWN_KEY, BaseEntity
+from plant.models.vocabulary import EntityType, Seniority, length, one_of
+
+
+class JobRole(BaseEntity):
+    """A job role with the level it asks for."""
+
+    __tablename__ = "job_role"
+    __table_args__: ClassVar[Any] = (
+        PrimaryKeyConstraint("governance_agent_id", "id"),
+        ForeignKeyConstraint(["governance_agent_id", "id"], OWN_KEY, ondelete="RESTRICT"),
+        CheckConstraint(one_of("seniority", Seniority), name="seniority"),
+        CheckConstraint(length("department"), name="department"),
+    )
+    __mapper_args__: ClassVar[Any] = {"polymorphic_identity": EntityType.JOB_ROLE.value}
+
+    governance_agent_id: Mapped[str] = mapped_column(Text)
+    id: Mapped[UUID] = mapped_column(Uuid)
+    seniority: Mapped[str] = mapped_column(Text, server_default=text("'mid'"))
+    department: Mapped[str | None] = mapped_column(Text)
+
+    def __init__(self, **values: Any) -> None:
+        values.setdefault("seniority", Seniority.MID.value)
+        super().__init__(**values)
+
+    def content(self) -> dict[str, Any]:
+        """The base's fields and this table's."""
+        return super().content() | {"seniority": self.seniority, "department": self.department}
+
+    @validates("seniority")
+    def _seniority(self, field: str, value: str | None) -> str | None:
+        return None if value is None else fields.choice(field, value, Seniority)
+
+    @validates("department")
+    def _department(self, field: str, value: str | None) -> str | None:
+        return None if value is None else fields.text(field, value)

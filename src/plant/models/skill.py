@@ -1,0 +1,64 @@
+"""`skill`: what an agent can do, with the embedding by which it is found."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, PrimaryKeyConstraint, Text, Uuid
+from sqlalchemy.orm import Mapped, mapped_column, validates
+
+from plant.models import fields
+from plant.models.base import OWN_KEY, BaseEntity
+from plant.models.canonical import vector_digest
+from plant.models.vectors import Embedding
+from plant.models.vocabulary import EntityType, SkillCategory, length, one_of
+
+
+class Skill(BaseEntity):
+    """A skill; `embedding` is float32 of shape (384,), finite and not zero, or None."""
+
+    __tablename__ = "skill"
+    __table_args__: ClassVar[Any] = (
+        PrimaryKeyConstraint("governance_agent_id", "id"),
+        ForeignKeyConstraint(["governance_agent_id", "id"], OWN_KEY, ondelete="RESTRICT"),
+        Index(None, "governance_agent_id", "category"),
+        Index(
+            None,
+            "embedding",
+            postgresql_using="hnsw",
+            postgresql_ops={"embedding": "vector_cosine_ops"},
+        ),
+        CheckConstraint(one_of("category", SkillCategory), name="category"),
+        CheckConstraint("vector_norm(embedding) > 0", name="embedding"),
+        CheckConstraint(length("embedding_model"), name="embedding_model"),
+    )
+    __mapper_args__: ClassVar[Any] = {"polymorphic_identity": EntityType.SKILL.value}
+
+    governance_agent_id: Mapped[str] = mapped_column(Text)
+    id: Mapped[UUID] = mapped_column(Uuid)
+    category: Mapped[str] = mapped_column(Text)
+    embedding: Mapped[NDArray[np.float32] | None] = mapped_column(Embedding)
+    embedding_model: Mapped[str | None] = mapped_column(Text)
+
+    def content(self) -> dict[str, Any]:
+        """The vector takes part by the SHA-256 of its binary form."""
+        return super().content() | {
+            "category": self.category,
+            "embedding": vector_digest(self.embedding),
+            "embedding_model": self.embedding_model,
+        }
+
+    @validates("category")
+    def _category(self, field: str, value: str | None) -> str | None:
+        return None if value is None else fields.choice(field, value, SkillCategory)
+
+    @validates("embedding")
+    def _embedding(self, field: str, value: Any) -> NDArray[np.float32] | None:
+        return None if value is None else fields.vector(field, value)
+
+    @validates("embedding_model")
+    def _model(self, field: str, value: str | None) -> str | None:
+        return None if value is None else fields.text(field, value)
