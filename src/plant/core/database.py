@@ -47,7 +47,7 @@ def create_engine(settings: Settings, *, read: bool = False) -> AsyncEngine:
     )
     backend.prepare_dialect(engine.sync_engine.dialect)
     # Behind PgBouncer the reset would reach any server connection, and session state is not ours to have there.
-    watch(engine.sync_engine, backend, reset=not settings.pgbouncer)
+    watch(engine.sync_engine, backend, reset=not settings.pgbouncer, ping=settings.pool_pre_ping)
     return engine
 
 

@@ -267,7 +267,7 @@ def from_facts(facts: Facts, kind: type[PlantError] | None = None) -> PlantError
     state = f" (SQLSTATE {facts.sqlstate})" if facts.sqlstate else ""
     advice = f" {chosen.advice}" if chosen.advice else ""
     return chosen(
-        f"{facts.message.strip().rstrip('.')}{state}.{advice}",
+        f"{facts.message.rstrip('.?')}{state}.{advice}",
         sqlstate=facts.sqlstate,
         table=facts.table,
         column=facts.column,

@@ -85,8 +85,11 @@ class PlantPool(AsyncAdaptedQueuePool):
             self.waiters += 1
 
 
-def watch(engine: Engine, backend: Backend, *, reset: bool) -> None:
-    """Attach plant's rules to an engine: typed errors, liveness at checkout, and (with `reset`) cleaning at return."""
+def watch(engine: Engine, backend: Backend, *, reset: bool, ping: bool) -> None:
+    """Attach plant's rules to an engine: typed errors, cleaning at return (`reset`), liveness at checkout.
+
+    With `ping` SQLAlchemy asks the server before each checkout, so nothing else looks.
+    """
 
     def opened(*_: Any) -> None:
         pool = engine.pool
@@ -94,8 +97,11 @@ def watch(engine: Engine, backend: Backend, *, reset: bool) -> None:
         pool.total_opened += 1
 
     def checked_out(connection: AdaptedConnection, *_: Any) -> None:
-        if not backend.is_alive(connection.driver_connection):
+        if not backend.wake(connection.driver_connection):
             raise DisconnectionError("the server closed this connection while it was idle")
+
+    def closing(connection: AdaptedConnection, *_: Any) -> None:
+        backend.wake(connection.driver_connection)
 
     def returned(connection: Any, record: ConnectionPoolEntry, state: PoolResetState) -> None:
         if state.terminate_only or not state.asyncio_safe:
@@ -107,10 +113,14 @@ def watch(engine: Engine, backend: Backend, *, reset: bool) -> None:
         if not connection.driver_connection.knows_vector:
             # Opened before CREATE EXTENSION: its successor may find the type.
             record.invalidate(soft=True)
+        if not ping:
+            backend.rest(connection.driver_connection)
 
     event.listen(engine, "connect", opened)
-    event.listen(engine, "checkout", checked_out)
     event.listen(engine, "reset", returned)
+    if not ping:
+        event.listen(engine, "checkout", checked_out)
+        event.listen(engine, "close", closing)
     event.listen(engine, "handle_error", _typed)
 
 

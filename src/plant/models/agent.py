@@ -49,7 +49,7 @@ class Agent(BaseEntity):
     industry_id: Mapped[UUID] = mapped_column(Uuid)
     team_id: Mapped[UUID | None] = mapped_column(Uuid)
 
-    __mapper_args__: ClassVar[Any] = {"polymorphic_identity": EntityType.AGENT.value}
+    __mapper_args__: ClassVar[Any] = {"polymorphic_identity": EntityType.AGENT.value, "polymorphic_load": "selectin"}
 
     def content(self) -> dict[str, Any]:
         """The base's fields and this table's."""

@@ -22,7 +22,7 @@ class Industry(BaseEntity):
         ForeignKeyConstraint(["governance_agent_id", "id"], OWN_KEY, ondelete="RESTRICT"),
         CheckConstraint(length("code"), name="code"),
     )
-    __mapper_args__: ClassVar[Any] = {"polymorphic_identity": EntityType.INDUSTRY.value}
+    __mapper_args__: ClassVar[Any] = {"polymorphic_identity": EntityType.INDUSTRY.value, "polymorphic_load": "selectin"}
 
     governance_agent_id: Mapped[str] = mapped_column(Text)
     id: Mapped[UUID] = mapped_column(Uuid)

@@ -23,7 +23,7 @@ class JobRole(BaseEntity):
         CheckConstraint(one_of("seniority", Seniority), name="seniority"),
         CheckConstraint(length("department"), name="department"),
     )
-    __mapper_args__: ClassVar[Any] = {"polymorphic_identity": EntityType.JOB_ROLE.value}
+    __mapper_args__: ClassVar[Any] = {"polymorphic_identity": EntityType.JOB_ROLE.value, "polymorphic_load": "selectin"}
 
     governance_agent_id: Mapped[str] = mapped_column(Text)
     id: Mapped[UUID] = mapped_column(Uuid)

@@ -35,7 +35,7 @@ class Skill(BaseEntity):
         CheckConstraint("vector_norm(embedding) > 0", name="embedding"),
         CheckConstraint(length("embedding_model"), name="embedding_model"),
     )
-    __mapper_args__: ClassVar[Any] = {"polymorphic_identity": EntityType.SKILL.value}
+    __mapper_args__: ClassVar[Any] = {"polymorphic_identity": EntityType.SKILL.value, "polymorphic_load": "selectin"}
 
     governance_agent_id: Mapped[str] = mapped_column(Text)
     id: Mapped[UUID] = mapped_column(Uuid)

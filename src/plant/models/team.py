@@ -23,7 +23,7 @@ class Team(BaseEntity):
         CheckConstraint(length("mission", fields.PROSE), name="mission"),
         CheckConstraint("capacity BETWEEN 1 AND 10000", name="capacity"),
     )
-    __mapper_args__: ClassVar[Any] = {"polymorphic_identity": EntityType.TEAM.value}
+    __mapper_args__: ClassVar[Any] = {"polymorphic_identity": EntityType.TEAM.value, "polymorphic_load": "selectin"}
 
     governance_agent_id: Mapped[str] = mapped_column(Text)
     id: Mapped[UUID] = mapped_column(Uuid)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
+import select
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,6 +15,8 @@ RESET = (
     "SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *; "
     "SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES"
 )
+
+Sink = Callable[[bytes], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,13 @@ class Target:
         return f"{self.host or 'the default host'}:{self.port or 5432}/{self.database}"
 
 
+def is_silent(descriptor: int) -> bool:
+    """Nothing to read on an idle connection's socket; an idle server speaks only to say goodbye."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return not poll.poll(0)
+
+
 class Raw(Protocol):
     """The driver's own connection, as far as both are alike."""
 
@@ -55,16 +65,19 @@ class Backend(Protocol):
     async def connect(self, target: Target, arguments: Mapping[str, Any]) -> Any:
         """Open one connection with its codecs registered; the caller bounds the time."""
 
-    def is_alive(self, raw: Any) -> bool:
-        """Whether an idle connection is still open, without asking the server."""
+    def rest(self, raw: Any) -> None:
+        """The connection goes idle: leave what the server says from now on unread, so that `wake` sees it."""
+
+    def wake(self, raw: Any) -> bool:
+        """The connection is wanted again: whether it is still open, found without asking the server."""
 
     async def reset(self, raw: Any) -> None:
         """Run RESET outside any transaction."""
 
-    def copy_in(
+    async def copy_in(
         self, raw: Any, table: Sequence[str], columns: Sequence[str], rows: Iterable[Sequence[Any]]
-    ) -> Awaitable[int]:
+    ) -> int:
         """COPY rows into a table (schema, name); the number of rows."""
 
-    def copy_out(self, raw: Any, query: str) -> AsyncIterator[bytes]:
-        """The lines of `COPY (query) TO STDOUT (FORMAT csv)` in chunks."""
+    async def copy_out(self, raw: Any, query: str, write: Sink) -> int:
+        """`COPY (query) TO STDOUT (FORMAT csv, HEADER)`, each chunk handed to `write`; the number of rows."""

@@ -21,13 +21,14 @@ from plant.core.errors import (
     from_facts,
 )
 
-CLOSED = re.compile(r"connection (is|was) (closed|lost)|server closed the connection|SSL SYSCALL error", re.IGNORECASE)
+CLOSED = re.compile(r"connection (is|was) (closed|lost)|server closed the connection|cannot switch to state", re.IGNORECASE)
 # What both drivers refuse before they ask the server; the text carries the value, so only its head is kept.
 REFUSED_VALUE = re.compile(
     r"query argument \$\d+( in element #\d+ of executemany\(\) sequence)?|cannot adapt type '[^']*'"
     r"|number of (query arguments|parameters)[^;:\n]*"
 )
 # Where a driver has no words of its own: text in a refusal to connect, and SQLAlchemy 2.0's prefix of asyncpg's.
+DETAIL = re.compile(r"\s*\bDETAIL:")
 ADAPTER_PREFIX = re.compile(r"^<class '[^']+'>: ")
 REFUSALS = {
     re.compile(r'database ".*" does not exist'): "3D000",
@@ -68,6 +69,11 @@ def translate_connect(error: BaseException, address: str, timeout: float) -> Pla
     return from_facts(Facts(message=f"no connection to {address}: {facts.message}", sqlstate=state), kind)
 
 
+def is_driver_error(error: BaseException) -> bool:
+    """Whether asyncpg or psycopg raised it, rather than the caller's own code."""
+    return type(error).__module__.partition(".")[0] in {"asyncpg", "psycopg"}
+
+
 def _chain(error: BaseException) -> list[BaseException]:
     """From SQLAlchemy's wrapper through the dialect's error to the driver's own, the innermost last."""
     chain = [error]
@@ -82,7 +88,7 @@ def _facts(chain: list[BaseException]) -> Facts:
     fields: Any = getattr(link, "diag", link)
     text = getattr(fields, "message_primary", None) or getattr(link, "message", None) or str(link)
     return Facts(
-        message=ADAPTER_PREFIX.sub("", text) or type(link).__name__,
+        message=" ".join(ADAPTER_PREFIX.sub("", text).split()) or type(link).__name__,
         sqlstate=getattr(link, "sqlstate", None),
         table=getattr(fields, "table_name", None),
         column=getattr(fields, "column_name", None),
@@ -109,8 +115,7 @@ def _kind_without_state(chain: list[BaseException], message: str) -> type[PlantE
 def _redact(chain: list[BaseException]) -> None:
     """Take DETAIL, which quotes rows, out of every link, since a logged traceback prints the causes."""
     for link in chain:
-        primary = getattr(getattr(link, "diag", None), "message_primary", None)
-        if primary is not None:
-            link.args = (primary,)
+        if link.args and isinstance(link.args[0], str):
+            link.args = (DETAIL.split(link.args[0], maxsplit=1)[0], *link.args[1:])
         if getattr(link, "detail", None):
             link.detail = None  # type: ignore[attr-defined]

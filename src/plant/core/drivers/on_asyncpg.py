@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,7 +11,7 @@ import asyncpg
 
 from plant.core.config import Settings
 from plant.core.drivers import vectors
-from plant.core.drivers.backend import RESET, Target
+from plant.core.drivers.backend import RESET, Sink, Target, is_silent
 
 
 class Connection(asyncpg.Connection):  # type: ignore[misc]
@@ -90,9 +89,16 @@ def _uuid_from_bytes(data: bytes) -> uuid.UUID:
     return uuid.UUID(bytes=data)
 
 
-def is_alive(raw: Connection) -> bool:
-    """The event loop has told asyncpg when the server hung up."""
-    return not raw.is_closed()
+def rest(raw: Connection) -> None:
+    """While asyncpg reads, the server's goodbye is swallowed some time before `is_closed` tells."""
+    raw._transport.pause_reading()
+
+
+def wake(raw: Connection) -> bool:
+    """Resumes reading in any case: asyncpg needs it to close, too."""
+    alive = not raw.is_closed() and is_silent(raw._transport.get_extra_info("socket").fileno())
+    raw._transport.resume_reading()
+    return alive
 
 
 async def reset(raw: Connection) -> None:
@@ -109,18 +115,7 @@ async def copy_in(
     return int(status.rpartition(" ")[2])
 
 
-async def copy_out(raw: Connection, query: str) -> AsyncIterator[bytes]:
-    """CSV with a header line, in the server's chunks; the queue of one keeps memory constant."""
-    chunks: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=1)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_pump(raw, query, chunks))
-        while (chunk := await chunks.get()) is not None:
-            yield chunk
-
-
-async def _pump(raw: Connection, query: str, chunks: asyncio.Queue[bytes | None]) -> None:
-    """asyncpg pushes into a callback; None marks the end, after an error too."""
-    try:
-        await raw.copy_from_query(query, output=chunks.put, format="csv", header=True)
-    finally:
-        await chunks.put(None)
+async def copy_out(raw: Connection, query: str, write: Sink) -> int:
+    """CSV with a header line, in the server's chunks; the number of rows."""
+    status = await raw.copy_from_query(query, output=write, format="csv", header=True)
+    return int(status.rpartition(" ")[2])

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import select
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,8 +15,9 @@ from psycopg.types import TypeInfo
 
 from plant.core.config import Settings
 from plant.core.drivers import vectors
-from plant.core.drivers.backend import RESET, Target
+from plant.core.drivers.backend import RESET, Sink, Target, is_silent
 
+MAX_PARAMETERS = 32767
 VOID = 2278  # pg_type.oid of void, which psycopg's registry lacks
 
 
@@ -29,9 +29,12 @@ class Connection(psycopg.AsyncConnection[Any]):
 
 
 class Cursor(psycopg.AsyncCursor[Any]):
-    """A cursor that always speaks the extended protocol, so two statements in one string are refused (42601)."""
+    """A cursor with asyncpg's limits: one statement in a string (42601), at most 32767 parameters."""
 
     def _execute_send(self, query: Any, *, force_extended: bool = True, binary: bool | None = None) -> None:
+        if query.params is not None and len(query.params) > MAX_PARAMETERS:
+            raise psycopg.DataError(f"number of parameters cannot exceed {MAX_PARAMETERS}")
+        # The extended protocol carries one statement only.
         super()._execute_send(query, force_extended=True, binary=binary)
 
 
@@ -141,13 +144,13 @@ async def _register_vector(raw: Connection) -> None:
         raw.adapters.register_dumper("numpy.ndarray", type(dumper.__name__, (dumper,), {"oid": info.oid}))
 
 
-def is_alive(raw: Connection) -> bool:
-    """An idle server is silent: anything to read means that it has said goodbye."""
-    if raw.closed:
-        return False
-    poll = select.poll()
-    poll.register(raw.fileno(), select.POLLIN)
-    return not poll.poll(0)
+def rest(raw: Connection) -> None:
+    """psycopg reads only during a query."""
+
+
+def wake(raw: Connection) -> bool:
+    """A connection that psycopg itself closed has no socket any more."""
+    return not raw.closed and is_silent(raw.fileno())
 
 
 async def reset(raw: Connection) -> None:
@@ -158,18 +161,23 @@ async def reset(raw: Connection) -> None:
 
 
 async def copy_in(raw: Connection, table: Sequence[str], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
-    """Text COPY; the number of rows."""
+    """Binary COPY, which needs the columns' types; the number of rows."""
+    name = Identifier(*table)
     names = SQL(", ").join(map(Identifier, columns))
-    statement = SQL("COPY {} ({}) FROM STDIN").format(Identifier(*table), names)
     async with raw.cursor() as cursor:
-        async with cursor.copy(statement) as copy:
+        await cursor.execute(SQL("SELECT {} FROM {} LIMIT 0").format(names, name))
+        types = [column.type_code for column in cursor.description or ()]
+        async with cursor.copy(SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(name, names)) as copy:
+            copy.set_types(types)
             for row in rows:
                 await copy.write_row(row)
         return cursor.rowcount
 
 
-async def copy_out(raw: Connection, query: str) -> AsyncIterator[bytes]:
-    """CSV with a header line, in the server's chunks."""
-    async with raw.cursor() as cursor, cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER)".encode()) as copy:
-        async for chunk in copy:
-            yield bytes(chunk)
+async def copy_out(raw: Connection, query: str, write: Sink) -> int:
+    """CSV with a header line, in the server's chunks; the number of rows."""
+    async with raw.cursor() as cursor:
+        async with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER)".encode()) as copy:
+            async for chunk in copy:
+                await write(bytes(chunk))
+        return cursor.rowcount

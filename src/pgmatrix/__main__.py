@@ -1,0 +1,170 @@
+"""The command line: `python -m pgmatrix`. Parses, calls, prints; decides nothing.
+
+Errors of pgmatrix end here as text and exit code 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pgmatrix import __version__
+from pgmatrix.clients import driver_version, installed_drivers
+from pgmatrix.config import KEYS, Config, find_root, load
+from pgmatrix.errors import ConfigError, PgMatrixError
+from pgmatrix.matrix import Cell, Session
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    options = _parser().parse_args(argv)
+    try:
+        return int(options.run(options, _config()))
+    except PgMatrixError as error:
+        print(f"pgmatrix: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pgmatrix", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    doctor = commands.add_parser("doctor", help="say which providers work here, and why the others do not")
+    doctor.set_defaults(run=_doctor)
+    plan = commands.add_parser("plan", help="say what would run, and on which provider")
+    plan.add_argument("sessions", nargs="*", metavar="SESSION", help="such as pg16-asyncpg-rls; all by default")
+    plan.add_argument("--write", type=Path, metavar="FILE", help="also keep the plan in FILE")
+    plan.set_defaults(run=_plan)
+    report = commands.add_parser("report", help="print the matrix and the merged coverage of a run")
+    report.add_argument("folder", nargs="?", type=Path, help="the run's folder; the last run by default")
+    report.set_defaults(run=_report)
+    up = commands.add_parser("up", help="start a server with a migrated clone, until interrupted")
+    up.add_argument("cell", nargs="?", help="such as pg16-asyncpg")
+    up.set_defaults(run=_up)
+    clean = commands.add_parser("clean", help="remove the cache and the records of past runs")
+    clean.set_defaults(run=_clean)
+    return parser
+
+
+def _config() -> Config:
+    root = find_root(Path.cwd())
+    if root is None:
+        raise ConfigError(
+            f"no pyproject.toml with a [tool.pgmatrix] table at or above {Path.cwd()}",
+            do_next="go to the project's folder, or add the table",
+        )
+    return load(root)
+
+
+def _doctor(_: argparse.Namespace, config: Config) -> int:
+    """What works here. Exit code 1 when a major of the table cannot be served."""
+    from pgmatrix.provision import choose_for, providers
+    from pgmatrix.servers.guard import Guard
+
+    installed = installed_drivers()
+    for driver in config.matrix.drivers:
+        print(f"driver {driver}: {driver_version(driver) if driver in installed else 'not installed'}")
+    for key in KEYS:
+        print(f"setting {config.explain(key.name)}")
+    served = True
+    for cell in _one_cell_a_major(config):
+        for provider in providers(config, Guard()):
+            print(f"PostgreSQL {cell.major}: {provider.name}: {provider.refusal(cell) or 'can serve it'}")
+        try:
+            chosen = choose_for(config, cell, Guard())
+            print(f"PostgreSQL {cell.major}: would use {chosen.provider.name} ({chosen.reason})")
+        except PgMatrixError as error:
+            served = False
+            print(f"PostgreSQL {cell.major}: {error}")
+    return 0 if served else 1
+
+
+def _one_cell_a_major(config: Config) -> list[Cell]:
+    return [Cell(major=major, driver=config.matrix.drivers[0]) for major in config.matrix.majors]
+
+
+def _plan(options: argparse.Namespace, config: Config) -> int:
+    from pgmatrix.provision import choose_for
+    from pgmatrix.report.terminal import plan_lines
+    from pgmatrix.servers.guard import Guard
+
+    sessions = [Session.parse(text) for text in options.sessions] or list(config.matrix.sessions)
+    reasons = {}
+    for cell in sorted({session.cell for session in sessions}):
+        chosen = choose_for(config, cell, Guard())
+        reasons[cell] = f"{chosen.provider.name} ({chosen.reason})"
+    jobs = int(os.environ.get("PGMATRIX_PARALLEL_SESSIONS", "1"))
+    print("\n".join(plan_lines(sessions, reasons, jobs)))
+    if options.write:
+        options.write.parent.mkdir(parents=True, exist_ok=True)
+        options.write.write_text(json.dumps({"sessions": [str(session) for session in sessions]}), encoding="utf-8")
+    return 0
+
+
+def _report(options: argparse.Namespace, config: Config) -> int:
+    from rich.console import Console
+
+    from pgmatrix import coverage, records
+    from pgmatrix.report.terminal import print_report
+
+    folder = (options.folder or _last_run(config)).absolute()
+    try:
+        names = json.loads((folder / "plan.json").read_text(encoding="utf-8"))["sessions"]
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(f"{folder} is not the folder of a run: {error}", do_next="name one below .pgmatrix/runs") from error
+    sessions = [Session.parse(name) for name in names]
+    found = {record.session: record for record in records.read_all(folder)}
+    merged = coverage.merge(folder, config.root, names, config["coverage"])
+    print_report(Console(), sessions, found, merged, folder)
+    return 0
+
+
+def _last_run(config: Config) -> Path:
+    runs = sorted((config.root / ".pgmatrix" / "runs").glob("*/plan.json"))
+    if not runs:
+        raise ConfigError("no run is recorded here", do_next="nox -s integration")
+    return runs[-1].parent
+
+
+def _up(options: argparse.Namespace, config: Config) -> int:
+    from pgmatrix.clients import connect
+    from pgmatrix.databases.database import Database
+    from pgmatrix.databases.names import clone_name
+    from pgmatrix.databases.stock import clone
+    from pgmatrix.provision import provision
+
+    cell = config.cell(options.cell, installed_drivers())
+    found = provision(config, cell, workers=1, label="up")
+    try:
+        client = connect(found.server)
+        database = Database(name=clone_name(found.token, "up", 0), server=found.server)
+        clone(client, database.name, found.template)
+        client.close()
+        print(f"PostgreSQL {found.facts.server_version}, ready in {found.seconds:.2f} s; Ctrl-C ends it")
+        for role in (None, *config["roles"]):
+            print(f"{role or 'superuser'}: {database.url(role)}")
+        sys.stdout.flush()
+        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    finally:
+        found.close()
+    return 0
+
+
+def _clean(_: argparse.Namespace, config: Config) -> int:
+    from pgmatrix.servers.cache import cache_root
+
+    for folder in (cache_root(config["cache"]), config.root / ".pgmatrix"):
+        if folder.is_dir():
+            shutil.rmtree(folder)
+            print(f"removed {folder}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""Owns the merged coverage of a run: one data file for each session, their union, and the thresholds by path.
+
+Never reports a figure without saying which sessions' data it lacks. Wraps coverage.py, which does the measuring.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import coverage
+
+TOTAL = "total"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathCoverage:
+    """Percent of lines and branches covered below a path; `wanted` is its threshold, `files` how many it matched."""
+
+    path: str
+    percent: float
+    wanted: float
+    files: int
+
+    @property
+    def met(self) -> bool:
+        """Whether the threshold is reached; a path that matches no file never is."""
+        return self.files > 0 and self.percent >= self.wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """The coverage of a run. `missing` are the sessions without data, `paths` the thresholds of the table."""
+
+    percent: float
+    paths: tuple[PathCoverage, ...]
+    missing: tuple[str, ...]
+    html: Path | None
+    xml: Path | None
+
+
+def merge(folder: Path, root: Path, sessions: Sequence[str], thresholds: Mapping[str, float]) -> Merged:
+    """Combine the data files below `folder`/coverage, keep them, and write HTML, XML and JSON reports beside them.
+
+    `root` is the project, whose pyproject.toml configures coverage.
+    """
+    files = {path.name: path for path in (folder / "coverage").glob("*") if path.is_file()}
+    found = [str(files[name]) for name in sessions if name in files]
+    missing = tuple(name for name in sessions if name not in files)
+    if not found:
+        return Merged(percent=0.0, paths=(), missing=missing, html=None, xml=None)
+    with _inside(root):
+        data = coverage.Coverage(data_file=str(folder / "merged.coverage"), config_file=str(root / "pyproject.toml"))
+        data.combine(found, strict=True, keep=True)
+        data.save()
+        data.html_report(directory=str(folder / "html"), title="Merged coverage")
+        data.xml_report(outfile=str(folder / "coverage.xml"))
+        data.json_report(outfile=str(folder / "coverage.json"))
+    report = json.loads((folder / "coverage.json").read_text(encoding="utf-8"))
+    measured = {path: values["summary"] for path, values in report["files"].items()}
+    return Merged(
+        percent=percent(measured.values()),
+        paths=tuple(by_path(measured, path, wanted) for path, wanted in thresholds.items()),
+        missing=missing,
+        html=folder / "html" / "index.html",
+        xml=folder / "coverage.xml",
+    )
+
+
+def by_path(measured: Mapping[str, Mapping[str, Any]], path: str, wanted: float) -> PathCoverage:
+    """The coverage of one path of the table: a file, a folder ending in a slash, or `total`."""
+    chosen = [
+        summary
+        for name, summary in measured.items()
+        if path == TOTAL or name == path or (path.endswith("/") and name.startswith(path))
+    ]
+    return PathCoverage(path=path, percent=percent(chosen), wanted=wanted, files=len(chosen))
+
+
+def percent(summaries: Any) -> float:
+    """Covered lines and branches of all statements and branches, in percent; 100 where there is nothing to cover."""
+    covered = total = 0
+    for summary in summaries:
+        covered += summary["covered_lines"] + summary.get("covered_branches", 0)
+        total += summary["num_statements"] + summary.get("num_branches", 0)
+    return 100.0 * covered / total if total else 100.0
+
+
+@contextlib.contextmanager
+def _inside(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)

@@ -1,0 +1,85 @@
+"""Owns what a container is asked to be: its image, its labels, its memory, and where its port is published.
+
+Decides only; `docker_sdk` runs it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pgmatrix.matrix import Cell
+from pgmatrix.servers.container_images import Image
+from pgmatrix.servers.container_owner import PREFIX, Owner
+from pgmatrix.servers.container_script import MEMORY, Start
+from pgmatrix.servers.docker_engine import Engine
+from pgmatrix.servers.docker_sdk import ContainerOrder
+from pgmatrix.servers.storage import NEEDED, SHARE
+
+LABEL = f"{PREFIX}label"
+CREATED = f"{PREFIX}created"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """Bytes of memory a container's data may take (0: it stays on the engine's disk), and why."""
+
+    size: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Naming:
+    """How a container is called and labelled, and on which address its port is published."""
+
+    name: str
+    owner: Owner
+    label: str
+    publish: str = field(default="127.0.0.1")
+
+
+def image_name(template: str, cell: Cell, environ: Mapping[str, str] = os.environ) -> str:
+    """The image of `cell`; testcontainers' prefix for a registry of one's own goes before it."""
+    prefix = environ.get("TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX", "")
+    return prefix + template.replace("{major}", str(cell.major))
+
+
+def choose_room(engine: Engine, *, memory: bool) -> Room:
+    """SHARE of the memory the engine's machine can spare, if that holds NEEDED bytes. Raises EngineError."""
+    if not memory:
+        return Room(size=0, reason="on the engine's disk: memory is switched off")
+    spare = _available() if engine.is_local and sys.platform == "linux" else engine.memory()
+    size = int(spare * SHARE)
+    if size < NEEDED:
+        wanted = int(NEEDED / SHARE)
+        found = f"{spare // 2**20} MB to spare, {wanted // 2**20} are wanted"
+        return Room(size=0, reason=f"on the engine's disk: its memory has {found}")
+    return Room(size=size, reason=f"in memory (tmpfs of the container, at most {size // 2**20} MB)")
+
+
+def compose(image: Image, start: Start, room: Room, naming: Naming) -> ContainerOrder:
+    """The order for a container of `image`."""
+    # A tmpfs over each volume the image declares: else the engine makes a volume that nobody uses.
+    tmpfs = dict.fromkeys(image.volumes, "size=1m")
+    if room.size:
+        tmpfs[MEMORY] = f"size={room.size},mode=1777"
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    return ContainerOrder(
+        image=image.id,
+        name=naming.name,
+        publish=naming.publish,
+        start=start,
+        labels=naming.owner.labels() | {LABEL: naming.label, CREATED: created},
+        tmpfs=tmpfs,
+    )
+
+
+def _available() -> int:
+    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 0

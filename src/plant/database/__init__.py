@@ -1,0 +1,1 @@
+"""How a database comes to hold plant's schema: bootstrap once as superuser, then migrate."""

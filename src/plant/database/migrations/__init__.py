@@ -1,0 +1,1 @@
+"""Alembic's environment and the revisions 001 to 005."""
