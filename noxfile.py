@@ -121,10 +121,10 @@ def integration(session: nox.Session, name: str) -> None:
         (RUN / folder).mkdir(parents=True, exist_ok=True)
     session.run(
         *(python, "-m", "pytest", *TABLE.matrix.layers[one.layer]),
-        *("-p", "pgmatrix.plugin", "-p", "xdist", "-p", "pytest_cov", "-p", "pytest_asyncio", "-p", "no:cacheprovider"),
-        *("-n", "auto", "--cov", "--cov-report=", f"--junitxml={RUN / 'junit' / name}.xml", "-q", *session.posargs),
+        *("-p", "no:cacheprovider", "-n", "auto", "--cov", "--cov-report=", f"--junitxml={RUN / 'junit' / name}.xml", "-q", *session.posargs),
         env={
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTEST_PLUGINS": "pgmatrix.plugin,xdist.plugin,pytest_cov.plugin,pytest_asyncio.plugin",
             "PGMATRIX_SESSION": name,
             "PGMATRIX_CELL": str(one.cell),
             "COVERAGE_FILE": str(RUN / "coverage" / name),
@@ -142,10 +142,9 @@ def coverage(session: nox.Session) -> None:
 @nox.session(venv_backend="none", default=False)
 def tests(session: nox.Session) -> None:
     """pgmatrix's and plant's own tests: unit, plugin, servers, architecture, acceptance."""
-    python = environment(session, "dev")
     folders = ["unit", "architecture", "servers", "plugin", "acceptance"]
-    chosen = session.posargs or [f"tests/{folder}" for folder in folders]
-    session.run(python, "-m", "pytest", "-q", *chosen, external=True)
+    chosen = session.posargs or [*(f"tests/{folder}" for folder in folders), "-m", "not docker"]
+    session.run(environment(session, "dev"), "-m", "pytest", "-q", *chosen, external=True)
 
 
 @nox.session(venv_backend="none", default=False)

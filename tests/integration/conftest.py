@@ -16,6 +16,8 @@ from tests.fixtures.factories import (
     create_test_job_role,
     create_test_skill,
 )
+from tests.fixtures.ledger import ledger
+from tests.fixtures.locks import observer
 
 __all__ = [
     "async_engine",
@@ -25,6 +27,8 @@ __all__ = [
     "create_test_industry",
     "create_test_job_role",
     "create_test_skill",
+    "ledger",
+    "observer",
     "plant_db",
     "postgres_container",
     "settings_for",

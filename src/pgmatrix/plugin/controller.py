@@ -104,8 +104,10 @@ class Controller:
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
-        """End the server also where pytest never got as far as a session."""
+        """End the server, and leave a record, also where pytest never got as far as a session."""
         self._end()
+        if self._error:
+            self._record(int(pytest.ExitCode.USAGE_ERROR))
 
     def _end(self) -> None:
         found, self._provision = self._provision, None
@@ -126,9 +128,14 @@ class Controller:
     def _how_to_connect(found: Provision, name: str) -> str:
         return f"connect: psql '{Database(name=name, server=found.server).dsn()}'"
 
+    def _is_whole(self) -> bool:
+        """Whether whole files were run, so that their durations mean something."""
+        option = self._config.option
+        return not (option.collectonly or option.keyword or option.markexpr or any("::" in arg for arg in self._config.args))
+
     def _record(self, exit_code: int) -> None:
         results = self._outcomes.results()
-        if not self._config.option.collectonly:
+        if exit_code == 0 and self._is_whole():
             write_durations(self._table.root, [(one.test, one.seconds) for one in results])
         folder, session = os.environ.get("PGMATRIX_RUN_DIR"), os.environ.get("PGMATRIX_SESSION")
         if not folder or not session:

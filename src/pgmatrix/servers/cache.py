@@ -111,7 +111,15 @@ class Cache:
         found = _measure(path)
         if found != promised:
             raise _damaged(path, f"it should hold {_say(promised)} and holds {_say(found)}")
+        with contextlib.suppress(OSError):  # a cache that cannot be written is still read
+            os.utime(path)
         return path
+
+    def prune(self, keep: int) -> None:
+        """Remove all but the `keep` entries that were used last."""
+        entries = sorted(self.folder.glob(f"[!.]*/{_MANIFEST}"), key=lambda found: found.parent.stat().st_mtime)
+        for manifest in entries[:-keep]:
+            self.remove(manifest.parent.name)
 
     def remove(self, key: str) -> None:
         """Remove entry `key`, if it is here."""

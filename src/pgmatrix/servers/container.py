@@ -1,7 +1,7 @@
 """Owns the container provider: PostgreSQL in a container of Docker's or podman's engine, one per server.
 
-Random passwords, loopback ports chosen by the engine, no volume, no network of our own. A snapshot is an image
-that holds a data folder; a server started from it copies that folder into memory.
+Random passwords, loopback ports chosen by the engine, no volume, no network of our own. A snapshot is an
+image that holds a data folder; a server started from it copies that folder into memory.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pgmatrix.config import ProviderName
 from pgmatrix.errors import CacheError, ServerUnavailable
 from pgmatrix.matrix import Cell
 from pgmatrix.servers import container_script, docker_sdk, engine_address
-from pgmatrix.servers.container_images import NONCE, Image, Snapshots, find_or_pull, prune
+from pgmatrix.servers.container_images import NONCE, Image, Snapshots, find_or_pull
 from pgmatrix.servers.container_lease import ContainerLease, Guard
 from pgmatrix.servers.container_order import Naming, Room, choose_room, compose, image_name
 from pgmatrix.servers.container_owner import current_owner
 from pgmatrix.servers.container_script import Start
-from pgmatrix.servers.container_sweep import sweep
+from pgmatrix.servers.container_sweep import prune, sweep
 from pgmatrix.servers.docker_engine import Engine, EngineError
 from pgmatrix.servers.docker_sdk import ContainerOrder
 from pgmatrix.servers.protocol import Lease, ServerSpec
@@ -30,8 +30,8 @@ _log = logging.getLogger(__name__)
 class ContainerProvider:
     """PostgreSQL from an image.
 
-    `image` may hold `{major}`. `secret` is the user's own; passwords are made from it. `guard` is given a command to
-    run if this process dies, and returns what withdraws it.
+    `image` may hold `{major}`. `secret` is the user's own; passwords are made from it. `guard` is given a
+    command to run if this process dies, and returns what withdraws it.
     """
 
     name = ProviderName.CONTAINER
@@ -46,7 +46,7 @@ class ContainerProvider:
         self._images: dict[int, Image | str] = {}
 
     def refusal(self, cell: Cell) -> str | None:
-        """Why no container can be had for the cell's major, or None. Quick unless an image is being pulled."""
+        """Why no container can be had for the cell's major, or None. Quick unless it has to pull one."""
         why = docker_sdk.missing()
         if why is not None:
             return why
@@ -118,7 +118,7 @@ class ContainerProvider:
         if isinstance(found, str):
             raise ServerUnavailable(
                 f"PostgreSQL {cell.major} has no image: {found}",
-                do_next="set PGMATRIX_IMAGE to an image the engine has or can pull, or choose another provider",
+                do_next="set PGMATRIX_IMAGE to an image the engine can get, or choose another provider",
             )
         return found
 

@@ -26,7 +26,7 @@ NONCE = f"{PREFIX}nonce"
 BUILDER = "builder"
 FORGET_AFTER = 300.0  # seconds a failed pull is believed
 PULL_TIMEOUT = 600.0
-_REPOSITORY = "pgmatrix-snapshot"
+REPOSITORY = "pgmatrix-snapshot"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,13 +98,13 @@ def _remember(file: Path, why: str) -> None:
 
 
 class Snapshots:
-    """The snapshots of one engine that this user's `secret` opens. Every method raises EngineError."""
+    """The snapshots of one engine that this user's `secret` opens. Methods raise EngineError."""
 
     def __init__(self, engine: Engine, secret: bytes) -> None:
         self._engine = engine
         self._secret = secret
         # Another user of the engine, or this one after the cache was removed, could not log in to these.
-        self.repository = f"{_REPOSITORY}-{sha256(secret).hexdigest()[:8]}"
+        self.repository = f"{REPOSITORY}-{sha256(secret).hexdigest()[:8]}"
 
     def password(self, nonce: str) -> str:
         """The superuser's password in servers of this nonce; the nonce alone does not tell it."""
@@ -126,15 +126,3 @@ class Snapshots:
             self._engine.remove_image(image)
         else:
             self._engine.tag(image, self.repository, key)
-
-
-def prune(engine: Engine, keep: int) -> list[str]:
-    """Remove all snapshots but the `keep` newest, whoever's they are; the names. Those in use stay."""
-    found = sorted(engine.images(SNAPSHOT), key=lambda image: int(image["Created"]), reverse=True)
-    names = [name for image in found for name in names_of(image)]
-    return [name for name in names[max(0, keep) :] if engine.remove_image(name)]
-
-
-def names_of(image: Mapping[str, Any]) -> list[str]:
-    """The names of an image in a summary; none for one that was never named."""
-    return [name for name in image.get("RepoTags") or () if name != "<none>:<none>"]

@@ -1,4 +1,4 @@
-"""Owns one container: its start under guard, the proof that PostgreSQL in it answers, its snapshot, its end."""
+"""Owns one container: its start under guard, the proof that PostgreSQL answers, its snapshot, its end."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pgmatrix.config import ProviderName
 from pgmatrix.errors import Attempt, CacheError, ServerStartFailed
 from pgmatrix.servers import container_cleanup, docker_sdk, engine_address
 from pgmatrix.servers.container_images import Snapshots
+from pgmatrix.servers.container_owner import KEPT
 from pgmatrix.servers.container_script import PORT, SAVE_SIGNAL, SUPERUSER
 from pgmatrix.servers.docker_engine import Engine, EngineError
 from pgmatrix.servers.docker_sdk import ContainerOrder
@@ -29,7 +30,6 @@ _log = logging.getLogger(__name__)
 _SAVE_TIMEOUT = 120.0
 _CHECK_EVERY = 0.1  # seconds between two looks at a container that should be running
 _APPEARS_WITHIN = 1.0  # an interrupted request to create a container may still be carried out
-KEPT = "kept-"  # a container with such a name is a person's
 _MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 
 
@@ -48,7 +48,7 @@ class ContainerLease:
         self._checked = 0.0
 
     def run(self, guard: Guard, order: ContainerOrder) -> None:
-        """Run the container; from before it exists, `guard` knows how to remove it. Raises ServerStartFailed."""
+        """Run the container; `guard` knows how to remove it before it exists. Raises ServerStartFailed."""
         argv = [sys.executable, "-I", "-S", container_cleanup.__file__, self.name, self._engine.address]
         self._withdraw.append(guard(argv))
         try:
@@ -84,14 +84,14 @@ class ContainerLease:
             time.sleep(PAUSE)
 
     def save(self, key: str) -> None:
-        """Shut PostgreSQL down, keep the container's files as snapshot `key`, remove it. Raises CacheError."""
+        """Stop PostgreSQL, keep the container's files as snapshot `key`, remove it. Raises CacheError."""
         try:
             self._engine.signal(self.name, SAVE_SIGNAL)
             code = self._engine.wait(self.name, _SAVE_TIMEOUT)
             if code != 0:
                 log = [Attempt(what="log", why=line) for line in self.log_tail(20)]
                 raise CacheError(
-                    f"snapshot {key} was not made: PostgreSQL or the copy of its data ended with exit code {code}",
+                    f"snapshot {key} was not made: the server or the copy of its data ended with code {code}",
                     tried=log,
                     do_next="free some room on the engine's disk (`docker system df`), and try again",
                 )
@@ -106,7 +106,7 @@ class ContainerLease:
             self.stop()
 
     def stop(self) -> None:
-        """Remove the container with all it wrote. What cannot be removed now is left to the guard, and logged."""
+        """Remove the container with all it wrote; if that fails it is logged and left to the guard."""
         if not self._withdraw:
             return
         try:

@@ -15,12 +15,13 @@ from pathlib import Path
 from pgmatrix.matrix import Cell
 from pgmatrix.servers.container_images import Image
 from pgmatrix.servers.container_owner import PREFIX, Owner
-from pgmatrix.servers.container_script import MEMORY, Start
+from pgmatrix.servers.container_script import Start
 from pgmatrix.servers.docker_engine import Engine
 from pgmatrix.servers.docker_sdk import ContainerOrder
 from pgmatrix.servers.storage import NEEDED, SHARE
 
 LABEL = f"{PREFIX}label"
+_QUERIES = 256 * 2**20  # for parallel queries; the engine's default of 64 MB is soon full
 CREATED = f"{PREFIX}created"
 
 
@@ -58,15 +59,11 @@ def choose_room(engine: Engine, *, memory: bool) -> Room:
         wanted = int(NEEDED / SHARE)
         found = f"{spare // 2**20} MB to spare, {wanted // 2**20} are wanted"
         return Room(size=0, reason=f"on the engine's disk: its memory has {found}")
-    return Room(size=size, reason=f"in memory (tmpfs of the container, at most {size // 2**20} MB)")
+    return Room(size=size, reason=f"in memory (/dev/shm of the container, at most {size // 2**20} MB)")
 
 
 def compose(image: Image, start: Start, room: Room, naming: Naming) -> ContainerOrder:
     """The order for a container of `image`."""
-    # A tmpfs over each volume the image declares: else the engine makes a volume that nobody uses.
-    tmpfs = dict.fromkeys(image.volumes, "size=1m")
-    if room.size:
-        tmpfs[MEMORY] = f"size={room.size},mode=1777"
     created = datetime.now(UTC).isoformat(timespec="seconds")
     return ContainerOrder(
         image=image.id,
@@ -74,7 +71,9 @@ def compose(image: Image, start: Start, room: Room, naming: Naming) -> Container
         publish=naming.publish,
         start=start,
         labels=naming.owner.labels() | {LABEL: naming.label, CREATED: created},
-        tmpfs=tmpfs,
+        shared_memory=max(room.size, _QUERIES),
+        # Over each volume the image declares: else the engine makes a volume that nobody uses.
+        tmpfs=dict.fromkeys(image.volumes, "size=1m"),
     )
 
 

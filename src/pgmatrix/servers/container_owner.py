@@ -14,11 +14,12 @@ from pathlib import Path
 from pgmatrix.servers.watchdog import start_time
 
 PREFIX = "org.pgmatrix."
+KEPT = "kept-"  # a container with a name that starts so was left to a person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """A process, told from all others: its id and start time, in which namespace, since which boot of which machine."""
+    """A process, told from all others: id and start time, in a namespace, since a boot, of a machine."""
 
     pid: str
     started: str

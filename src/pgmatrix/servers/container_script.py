@@ -1,6 +1,6 @@
-"""Owns what runs inside a container: the script that is its first process, and the arguments that start PostgreSQL.
+"""Owns what runs inside a container: the script that is its first process, and PostgreSQL's arguments.
 
-Pure: composes words, starts nothing. The script is plain sh and needs no more than what any PostgreSQL image holds.
+Pure: composes words, starts nothing. The script is plain sh and needs only what any PostgreSQL image holds.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from pgmatrix.servers.tuning import RESERVED
 
 PORT = 5432
 SUPERUSER = "postgres"
-MEMORY = "/pgmatrix"  # where the tmpfs is mounted
-DATA = f"{MEMORY}/data"
+# In memory: the tmpfs every container has, writable to all whatever the image holds, and no image's volume.
+DATA = "/dev/shm/pgmatrix"  # noqa: S108 - a path inside the container
 # Outside every volume and tmpfs, so that a commit of the container holds it.
 SEED = "/var/lib/pgmatrix/seed"
 SAVE_SIGNAL = "USR1"
 
-# The first process. USR1: stop PostgreSQL cleanly, keep its data as seed, end with 0. An unexpected end prints the
-# server's own log, which may be on a tmpfs and gone a moment later.
+# The first process. USR1: stop PostgreSQL cleanly, keep its data as seed, end with 0. An unexpected end
+# prints the server's own log, which may be in memory and gone a moment later.
 SCRIPT = r"""
 set -eu
 mode=$1 data=$2 seed=$3
@@ -57,7 +57,7 @@ fi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """How a container is to start: first process, its arguments, environment and user ("" is the image's own)."""
+    """How a container starts: first process, its arguments, environment, user ("": the image's own)."""
 
     entrypoint: tuple[str, ...]
     command: tuple[str, ...]
@@ -66,7 +66,7 @@ class Start:
 
 
 def first_start(spec: ServerSpec, *, in_memory: bool, entrypoint: Sequence[str], password: str) -> Start:
-    """An image's own first start (`entrypoint` is the image's), on a data folder no image declares as its volume."""
+    """An image's own first start through its `entrypoint`, on a data folder that is no image's volume."""
     data = DATA if in_memory else SEED
     return Start(
         entrypoint=_first_process("first", data),

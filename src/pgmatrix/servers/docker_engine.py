@@ -1,7 +1,7 @@
 """Owns the requests pgmatrix makes of a container engine (Docker or podman): images, containers, snapshots.
 
-Each request is a connection of its own, so nothing stays open. Running containers and pulling images, which need
-credentials and networks, are `docker_sdk`'s.
+Each request is a connection of its own, so nothing stays open. Running containers and pulling images, which
+need credentials and networks, are `docker_sdk`'s.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from urllib.parse import quote, urlencode, urlsplit
 from pgmatrix.errors import ServerError
 from pgmatrix.servers.container_cleanup import remove_container, request
 from pgmatrix.servers.engine_address import message
-
 
 _COMMIT_TIMEOUT = 300.0
 _NO_QUERY: Mapping[str, str] = MappingProxyType({})
@@ -111,7 +110,7 @@ class Engine:
         return unframe(raw).decode(errors="replace").splitlines()[-lines:]
 
     def remove(self, name: str, *, wait: float = 0.0) -> None:
-        """Kill and remove a container with its volumes; nothing happens where there is none after `wait` seconds."""
+        """Kill and remove a container and its volumes; one not there yet is awaited for `wait` seconds."""
         try:
             gone = remove_container(self.address, name, wait=wait)
         except (OSError, http.client.HTTPException) as error:
@@ -155,7 +154,7 @@ class Engine:
 
 
 def unframe(raw: bytes) -> bytes:
-    """The bytes of a log whose output and error streams came in frames: 8 bytes of header, the last 4 the length."""
+    """A log's bytes without the frames of its two streams: 8 bytes of header, the last 4 the length."""
     parts, at = [], 0
     while at + 8 <= len(raw):
         if raw[at] > 2 or raw[at + 1 : at + 4] != b"\0\0\0":

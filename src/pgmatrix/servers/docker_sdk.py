@@ -1,4 +1,4 @@
-"""Owns what goes through testcontainers and the Docker SDK below it: running a container and pulling an image.
+"""Owns what goes through testcontainers and the Docker SDK below it: running a container, pulling an image.
 
 Both are imported here alone and only when used; without the extra `container` the rest of the package works.
 Never starts testcontainers' reaper: its image may be out of reach, and our own watchdog does its work.
@@ -23,7 +23,7 @@ _SILENCE = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerOrder:
-    """A container to run. `repr` hides how it starts: its environment holds a password."""
+    """A container to run; `shared_memory` in bytes. `repr` hides how it starts, with the password in it."""
 
     image: str
     name: str
@@ -31,6 +31,7 @@ class ContainerOrder:
     start: Start = field(repr=False)
     labels: Mapping[str, str]
     tmpfs: Mapping[str, str]
+    shared_memory: int
 
 
 class SdkError(Exception):
@@ -59,7 +60,7 @@ def run(address: str, order: ContainerOrder) -> None:
                 entrypoint=list(order.start.entrypoint),
                 user=order.start.user or None,
                 labels=dict(order.labels),
-                shm_size="256m",  # parallel queries; the default of 64 MB is soon full
+                shm_size=order.shared_memory,
                 healthcheck={"test": ["NONE"]},
             )
             container.start()

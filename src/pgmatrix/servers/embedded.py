@@ -28,6 +28,7 @@ from pgmatrix.servers.watchdog import end_process, start_time
 
 _PORT = 5432
 _SUPERUSER = "postgres"
+_KEPT_CLUSTERS = 16  # about 30 MB each; a run of 4 cells uses 6
 _INITDB = ("--no-sync", "--no-instructions", "--auth=trust", "--wal-segsize=1", f"--username={_SUPERUSER}")
 
 
@@ -157,6 +158,7 @@ class EmbeddedLease:
             for litter in ("postmaster.opts", "log"):
                 _remove(self._folder / "data" / litter)
             _copy(self._folder / "data", private / "data", self._account)
+        self._clusters.prune(_KEPT_CLUSTERS)
         self.stop()
 
     def stop(self) -> None:

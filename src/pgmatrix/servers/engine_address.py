@@ -1,4 +1,4 @@
-"""Owns the search for a container engine: which addresses come in question, which answers, and why the others do not.
+"""Owns the search for a container engine: which addresses there are, which answers, and why others do not.
 
 Standard library only and quick: an address is asked one `/_ping` and all together get a second.
 """
@@ -34,14 +34,14 @@ class Search:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """How a container's port is published and then reached: on which address of the engine's machine, by which name."""
+    """On which address of the engine's machine a container's port is published, and by which name reached."""
 
     publish: str
     host: str
 
 
 def candidates(environ: Mapping[str, str], home: Path) -> tuple[str, ...]:
-    """Addresses to ask, in order: what the user chose alone, else the usual sockets of Docker and of podman."""
+    """Addresses to ask, in order: what the user chose alone, else the usual sockets of Docker and podman."""
     if environ.get("DOCKER_HOST"):
         return (environ["DOCKER_HOST"],)
     chosen = _context_address(environ, home)
@@ -84,14 +84,14 @@ def ping(address: str, timeout: float) -> str | None:
 
 
 def explain(search: Search) -> str:
-    """One line on a search that found nothing; absent sockets are not worth a word where another one is there."""
+    """One line on a search that found nothing; where a socket is there, absent ones are not named."""
     telling = [attempt for attempt in search.tried if attempt.why != "no such file or directory"]
     shown = telling or search.tried[:1]
     return "; ".join(f"no Docker engine answers at {attempt}" for attempt in shown)
 
 
 def reach(address: str, environ: Mapping[str, str] = os.environ) -> Reach:
-    """Loopback for an engine on this machine. One elsewhere has to publish on its network to be reached at all."""
+    """Loopback for an engine on this machine. One elsewhere must publish on its network to be reached."""
     override = environ.get("TESTCONTAINERS_HOST_OVERRIDE") or environ.get("TC_HOST")
     parts = urlsplit(address)
     host = override or ("127.0.0.1" if parts.scheme == "unix" else parts.hostname or "127.0.0.1")

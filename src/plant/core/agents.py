@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, TextClause, event, text
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.orm import Session, SessionTransaction
 
+from plant.core.drivers import Raw
 from plant.core.errors import InvalidValue
 
 AGENT_SETTING = "app.current_agent_id"
 MAX_LENGTH = 200
 INFO_KEY = "plant.agent"
+RAW_KEY = "plant.raw"
 
 current_agent: ContextVar[str | None] = ContextVar("current_agent", default=None)
 
@@ -69,17 +70,34 @@ def begin_info(agent: str | None, settings: Mapping[str, str], *, always: bool) 
 
 @event.listens_for(PlantSession, "after_begin")
 def _tell_server(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
-    """One statement for all settings; a savepoint inherits them."""
+    """The settings ride on BEGIN, which the driver has yet to send; a savepoint inherits them."""
     if transaction.nested:
         return
     own, settings, always = session.info[INFO_KEY]
     agent = own if own is not None else current_agent.get()
     if agent is not None or always:
         settings = {**settings, AGENT_SETTING: agent or ""}
-    if settings:
-        connection.execute(_statement(tuple(settings)), {f"v{n}": value for n, value in enumerate(settings.values())})
+    raw: Raw = connection.connection.driver_connection  # type: ignore[assignment]
+    sql = local_settings(settings)
+    if raw.in_block and sql:
+        connection.exec_driver_sql(sql)
+    else:
+        raw.opening = sql
+    session.info[RAW_KEY] = raw
 
 
-@lru_cache(maxsize=8)
-def _statement(names: tuple[str, ...]) -> TextClause:
-    return text("SELECT " + ", ".join(f"set_config('{name}', :v{n}, true)" for n, name in enumerate(names)))
+@event.listens_for(PlantSession, "before_commit")
+def _announce_last_commit(session: Session) -> None:
+    """A session on an engine gives its connection back with its commit, so the reset may ride on that."""
+    raw: Raw | None = session.info.get(RAW_KEY)
+    if raw is not None and not session.in_nested_transaction() and isinstance(session.bind, Engine):
+        raw.last_commit = True
+
+
+def local_settings(settings: Mapping[str, str]) -> str:
+    """SQL that sets each for the transaction; values in hexadecimal, which no quote or backslash can leave."""
+    calls = (
+        f"set_config('{name}', convert_from(decode('{value.encode().hex()}', 'hex'), 'UTF8'), true)"
+        for name, value in settings.items()
+    )
+    return f"SELECT {', '.join(calls)}" if settings else ""

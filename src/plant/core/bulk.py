@@ -14,8 +14,7 @@ from sqlalchemy import Select, Table, insert, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from plant.core.config import Driver
-from plant.core.drivers import Backend, Sink, backend_for, is_driver_error, translate
+from plant.core.drivers import Raw, Sink, is_driver_error, translate
 
 CHUNK = 1000
 BEGIN = text("SELECT 1")
@@ -39,10 +38,10 @@ async def copy_in(
     session: AsyncSession, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> int:
     """COPY rows, values in the order of `columns`, checked by the columns' types; how many were stored."""
-    raw, backend = await _driver(session)
+    raw = await _driver(session)
     name = (table.schema or "public", table.name)
     with _typed():
-        return await backend.copy_in(raw, name, columns, _bound(session, table, columns, rows))
+        return await raw.copy_in(name, columns, _bound(session, table, columns, rows))
 
 
 async def copy_out(session: AsyncSession, source: Table | Select[Any], write: Sink) -> int:
@@ -54,9 +53,9 @@ async def copy_out(session: AsyncSession, source: Table | Select[Any], write: Si
     # "named" leaves % alone, which has no meaning here.
     dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
     sql = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
-    raw, backend = await _driver(session)
+    raw = await _driver(session)
     with _typed():
-        return await backend.copy_out(raw, sql, write)
+        return await raw.copy_out(sql, write)
 
 
 @contextmanager
@@ -70,12 +69,12 @@ def _typed() -> Iterator[None]:
         raise translate(error) from error
 
 
-async def _driver(session: AsyncSession) -> tuple[Any, Backend]:
+async def _driver(session: AsyncSession) -> Raw:
     """The driver's connection, its transaction begun: SQLAlchemy sends BEGIN with the first statement only."""
     await session.execute(BEGIN)
-    connection = await session.connection()
-    raw = (await connection.get_raw_connection()).driver_connection
-    return raw, backend_for(Driver(connection.dialect.driver))
+    proxied = await (await session.connection()).get_raw_connection()
+    raw: Raw = proxied.driver_connection
+    return raw
 
 
 def _bound(

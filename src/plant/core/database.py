@@ -47,7 +47,7 @@ def create_engine(settings: Settings, *, read: bool = False) -> AsyncEngine:
     )
     backend.prepare_dialect(engine.sync_engine.dialect)
     # Behind PgBouncer the reset would reach any server connection, and session state is not ours to have there.
-    watch(engine.sync_engine, backend, reset=not settings.pgbouncer, ping=settings.pool_pre_ping)
+    watch(engine.sync_engine, reset=not settings.pgbouncer, ping=settings.pool_pre_ping)
     return engine
 
 
@@ -85,7 +85,8 @@ class Database:
             # A second cancellation must not stop the way back into the pool.
             await asyncio.shield(session.close())
             raise
-        await session.close()
+        # The commit has given the connection back, so nothing is left to wait for.
+        session.sync_session.close()
 
     async def run_in_transaction(
         self,

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as QueueTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from plant.core.drivers import Backend, translate
+from plant.core.drivers import Raw, translate
 from plant.core.errors import PlantError, PoolTimeout
 
 
@@ -85,7 +85,7 @@ class PlantPool(AsyncAdaptedQueuePool):
             self.waiters += 1
 
 
-def watch(engine: Engine, backend: Backend, *, reset: bool, ping: bool) -> None:
+def watch(engine: Engine, *, reset: bool, ping: bool) -> None:
     """Attach plant's rules to an engine: typed errors, cleaning at return (`reset`), liveness at checkout.
 
     With `ping` SQLAlchemy asks the server before each checkout, so nothing else looks.
@@ -97,24 +97,22 @@ def watch(engine: Engine, backend: Backend, *, reset: bool, ping: bool) -> None:
         pool.total_opened += 1
 
     def checked_out(connection: AdaptedConnection, *_: Any) -> None:
-        if not backend.wake(connection.driver_connection):
+        if not connection.driver_connection.wake():
             raise DisconnectionError("the server closed this connection while it was idle")
 
     def closing(connection: AdaptedConnection, *_: Any) -> None:
-        backend.wake(connection.driver_connection)
+        connection.driver_connection.wake()
 
     def returned(connection: Any, record: ConnectionPoolEntry, state: PoolResetState) -> None:
         if state.terminate_only or not state.asyncio_safe:
             return
-        if not state.transaction_was_reset:
+        raw: Raw = connection.driver_connection
+        if not raw.is_clean:
             connection.rollback()
-        if reset:
-            connection.run_async(backend.reset)
-        if not connection.driver_connection.knows_vector:
-            # Opened before CREATE EXTENSION: its successor may find the type.
+        if reset and not connection.run_async(_clean):
             record.invalidate(soft=True)
         if not ping:
-            backend.rest(connection.driver_connection)
+            raw.rest()
 
     event.listen(engine, "connect", opened)
     event.listen(engine, "reset", returned)
@@ -122,6 +120,10 @@ def watch(engine: Engine, backend: Backend, *, reset: bool, ping: bool) -> None:
         event.listen(engine, "checkout", checked_out)
         event.listen(engine, "close", closing)
     event.listen(engine, "handle_error", _typed)
+
+
+async def _clean(raw: Raw) -> bool:
+    return await raw.clean()
 
 
 def _typed(context: ExceptionContext) -> PlantError | None:

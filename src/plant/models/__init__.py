@@ -1,6 +1,7 @@
 """The entities of plant and the tables that guard them; importing it makes `Base.metadata` complete."""
 
 from plant.models.agent import Agent
+from plant.models.audit import AuditEntry, AuditHead
 from plant.models.base import BaseEntity
 from plant.models.flush import prepare
 from plant.models.industry import Industry
@@ -13,6 +14,8 @@ from plant.models.vocabulary import Alignment, EntityType, Seniority, SkillCateg
 __all__ = [
     "Agent",
     "Alignment",
+    "AuditEntry",
+    "AuditHead",
     "Base",
     "BaseEntity",
     "EntityType",

@@ -56,6 +56,15 @@ class Seniority(StrEnum):
     LEAD = "lead"
 
 
+class Action(StrEnum):
+    """What an audit entry tells; `delete` is the change to status deleted, `adopt` an entity older than the trail."""
+
+    INSERT = "insert"
+    UPDATE = "update"
+    DELETE = "delete"
+    ADOPT = "adopt"
+
+
 def one_of(column: str, words: type[StrEnum]) -> str:
     """The SQL of a check that allows these words."""
     return f"{column} IN ({', '.join(repr(str(word)) for word in words)})"

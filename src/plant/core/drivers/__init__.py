@@ -7,13 +7,14 @@ binds, xmin, composites, "char") stay: give binds and results a type of plant.co
 
 from __future__ import annotations
 
-from plant.core.drivers.backend import Backend, Sink, Target
+from plant.core.drivers.backend import Backend, Raw, Sink, Target
 from plant.core.drivers.failures import is_driver_error, translate, translate_connect
 from plant.core.drivers.opening import backend_for, opener
 from plant.core.drivers.target import target_for, time_limits
 
 __all__ = [
     "Backend",
+    "Raw",
     "Sink",
     "Target",
     "backend_for",

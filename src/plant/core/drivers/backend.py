@@ -1,4 +1,4 @@
-"""What a driver's module must offer; the two modules behind it are the only code that knows a driver."""
+"""What a driver's module and its connection must offer; only the two modules behind it know a driver."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ RESET = (
     "SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *; "
     "SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES"
 )
+VECTOR_EXISTS = "SELECT to_regtype('public.vector') IS NOT NULL"
 
 Sink = Callable[[bytes], Awaitable[object]]
 
@@ -40,21 +41,52 @@ class Target:
         return f"{self.host or 'the default host'}:{self.port or 5432}/{self.database}"
 
 
-def is_silent(descriptor: int) -> bool:
-    """Nothing to read on an idle connection's socket; an idle server speaks only to say goodbye."""
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return not poll.poll(0)
+class Rides:
+    """SQL that rides on the driver's own BEGIN and COMMIT, to spare a round trip at either end of a transaction."""
+
+    opening = ""
+    last_commit = False
+    is_clean = False
+
+    def ride(self, command: str) -> str:
+        """What to send behind `command`: the opening after BEGIN, RESET after a COMMIT announced as the last."""
+        rider = ""
+        if command.startswith("BEGIN"):
+            rider, self.opening = self.opening, ""
+        elif command.startswith("COMMIT") and self.last_commit:
+            rider = RESET
+        return rider
 
 
 class Raw(Protocol):
-    """The driver's own connection, as far as both are alike."""
+    """The driver's own connection, a subclass that knows this much more."""
 
-    knows_vector: bool
+    opening: str
+    last_commit: bool
+    is_clean: bool
+
+    @property
+    def in_block(self) -> bool:
+        """Whether a transaction is open on the server."""
+
+    def rest(self) -> None:
+        """Go idle: leave what the server says from now on unread, so that `wake` sees it."""
+
+    def wake(self) -> bool:
+        """Be wanted again: whether the connection is still open, found without asking the server."""
+
+    async def clean(self) -> bool:
+        """RESET, unless that rode on the last COMMIT; False if a new connection would serve better."""
+
+    async def copy_in(self, table: Sequence[str], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+        """COPY rows into a table (schema, name); the number of rows."""
+
+    async def copy_out(self, query: str, write: Sink) -> int:
+        """`COPY (query) TO STDOUT (FORMAT csv, HEADER)`, each chunk handed to `write`; the number of rows."""
 
 
 class Backend(Protocol):
-    """The driver's module. `raw` is the driver's own connection, an asyncpg or psycopg one."""
+    """The driver's module."""
 
     def engine_arguments(self, settings: Settings) -> dict[str, Any]:
         """Arguments of `create_async_engine` that this driver needs, among them `connect_args`."""
@@ -62,22 +94,12 @@ class Backend(Protocol):
     def prepare_dialect(self, dialect: Any) -> None:
         """Teach SQLAlchemy's dialect what it leaves out for this driver."""
 
-    async def connect(self, target: Target, arguments: Mapping[str, Any]) -> Any:
+    async def connect(self, target: Target, arguments: Mapping[str, Any]) -> Raw:
         """Open one connection with its codecs registered; the caller bounds the time."""
 
-    def rest(self, raw: Any) -> None:
-        """The connection goes idle: leave what the server says from now on unread, so that `wake` sees it."""
 
-    def wake(self, raw: Any) -> bool:
-        """The connection is wanted again: whether it is still open, found without asking the server."""
-
-    async def reset(self, raw: Any) -> None:
-        """Run RESET outside any transaction."""
-
-    async def copy_in(
-        self, raw: Any, table: Sequence[str], columns: Sequence[str], rows: Iterable[Sequence[Any]]
-    ) -> int:
-        """COPY rows into a table (schema, name); the number of rows."""
-
-    async def copy_out(self, raw: Any, query: str, write: Sink) -> int:
-        """`COPY (query) TO STDOUT (FORMAT csv, HEADER)`, each chunk handed to `write`; the number of rows."""
+def is_silent(descriptor: int) -> bool:
+    """Nothing to read on an idle connection's socket; an idle server speaks only to say goodbye."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return not poll.poll(0)

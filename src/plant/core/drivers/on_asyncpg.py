@@ -11,20 +11,64 @@ import asyncpg
 
 from plant.core.config import Settings
 from plant.core.drivers import vectors
-from plant.core.drivers.backend import RESET, Sink, Target, is_silent
+from plant.core.drivers.backend import RESET, VECTOR_EXISTS, Rides, Sink, Target, is_silent
 
 
-class Connection(asyncpg.Connection):  # type: ignore[misc]
-    """asyncpg's connection, which remembers whether vector has its codec."""
+class Connection(Rides, asyncpg.Connection):
+    """asyncpg's connection with what plant's pool asks of one."""
 
     knows_vector = False
+
+    @property
+    def in_block(self) -> bool:
+        """Whether a transaction is open on the server."""
+        return bool(self.is_in_transaction())
+
+    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
+        """As asyncpg's, whose transactions send BEGIN and COMMIT by it: here riders get on."""
+        rider = self.ride(query)
+        status: str = await super().execute(query + rider, *args, timeout=timeout)
+        self.is_clean = rider is RESET
+        return status
+
+    def rest(self) -> None:
+        """While asyncpg reads, the server's goodbye is swallowed some time before `is_closed` tells."""
+        self._transport.pause_reading()
+
+    def wake(self) -> bool:
+        """Resumes reading in any case: asyncpg needs it to close, too."""
+        alive = not self.is_closed() and is_silent(self._transport.get_extra_info("socket").fileno())
+        self._transport.resume_reading()
+        return alive
+
+    async def clean(self) -> bool:
+        """One simple query, if any."""
+        if not self.is_clean:
+            await self.execute(RESET)
+        self.opening, self.last_commit, self.is_clean = "", False, False
+        return self.knows_vector or not await self.fetchval(VECTOR_EXISTS)
+
+    async def copy_in(self, table: Sequence[str], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+        """Binary COPY; the number of rows."""
+        schema, name = table
+        status = await self.copy_records_to_table(name, schema_name=schema, columns=columns, records=rows)
+        return int(status.rpartition(" ")[2])
+
+    async def copy_out(self, query: str, write: Sink) -> int:
+        """CSV with a header line, in the server's chunks; the number of rows."""
+
+        async def output(chunk: bytes) -> None:
+            await write(chunk)
+
+        status = await self.copy_from_query(query, output=output, format="csv", header=True)
+        return int(status.rpartition(" ")[2])
 
 
 class PooledConnection(Connection):
     """The same behind PgBouncer, where a codec's look-up must stay on one server."""
 
     async def set_type_codec(self, typename: str, **options: Any) -> None:
-        """As asyncpg's, in a transaction: its look-up is two messages that must reach the same server."""
+        """As asyncpg's, in a transaction, since its look-up is more than one message."""
         async with self.transaction():
             await super().set_type_codec(typename, **options)
 
@@ -74,7 +118,11 @@ async def _register(raw: Connection) -> None:
     )
     try:
         await raw.set_type_codec(
-            "vector", schema=vectors.SCHEMA, format="binary", encoder=vectors.to_binary, decoder=vectors.from_binary
+            "vector",
+            schema=vectors.SCHEMA,
+            format="binary",
+            encoder=vectors.to_binary,
+            decoder=vectors.from_binary,
         )
     except ValueError:
         return
@@ -87,35 +135,3 @@ def _uuid_bytes(value: Any) -> bytes:
 
 def _uuid_from_bytes(data: bytes) -> uuid.UUID:
     return uuid.UUID(bytes=data)
-
-
-def rest(raw: Connection) -> None:
-    """While asyncpg reads, the server's goodbye is swallowed some time before `is_closed` tells."""
-    raw._transport.pause_reading()
-
-
-def wake(raw: Connection) -> bool:
-    """Resumes reading in any case: asyncpg needs it to close, too."""
-    alive = not raw.is_closed() and is_silent(raw._transport.get_extra_info("socket").fileno())
-    raw._transport.resume_reading()
-    return alive
-
-
-async def reset(raw: Connection) -> None:
-    """One simple query."""
-    await raw.execute(RESET)
-
-
-async def copy_in(
-    raw: Connection, table: Sequence[str], columns: Sequence[str], rows: Iterable[Sequence[Any]]
-) -> int:
-    """Binary COPY; the number of rows."""
-    schema, name = table
-    status = await raw.copy_records_to_table(name, schema_name=schema, columns=columns, records=rows)
-    return int(status.rpartition(" ")[2])
-
-
-async def copy_out(raw: Connection, query: str, write: Sink) -> int:
-    """CSV with a header line, in the server's chunks; the number of rows."""
-    status = await raw.copy_from_query(query, output=write, format="csv", header=True)
-    return int(status.rpartition(" ")[2])

@@ -8,24 +8,84 @@ from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
+from psycopg import generators
 from psycopg.adapt import Buffer, Dumper, Loader
-from psycopg.pq import Format
+from psycopg.pq import ExecStatus, Format, TransactionStatus
 from psycopg.sql import SQL, Identifier
 from psycopg.types import TypeInfo
 
 from plant.core.config import Settings
 from plant.core.drivers import vectors
-from plant.core.drivers.backend import RESET, Sink, Target, is_silent
+from plant.core.drivers.backend import RESET, VECTOR_EXISTS, Rides, Sink, Target, is_silent
 
 MAX_PARAMETERS = 32767
 VOID = 2278  # pg_type.oid of void, which psycopg's registry lacks
 
 
-class Connection(psycopg.AsyncConnection[Any]):
-    """psycopg's connection, which remembers whether vector has its codec."""
+class Connection(Rides, psycopg.AsyncConnection[Any]):
+    """psycopg's connection with what plant's pool asks of one."""
 
     knows_vector = False
 
+    @property
+    def in_block(self) -> bool:
+        """Whether a transaction is open on the server."""
+        return self.pgconn.transaction_status != TransactionStatus.IDLE
+
+    def _exec_command(self, command: Any, result_format: Format = Format.TEXT) -> Any:
+        """As psycopg's, which sends BEGIN and COMMIT by it: here riders get on."""
+        text = command.decode() if isinstance(command, bytes) else ""
+        rider = self.ride(text)
+        if not rider:
+            return (yield from super()._exec_command(command, result_format))
+        self.pgconn.send_query(f"{text}; {rider}".encode())
+        for result in (yield from generators.execute(self.pgconn)):
+            if result.status == ExecStatus.FATAL_ERROR:
+                raise psycopg.errors.error_from_result(result, encoding="utf-8")
+        self.is_clean = rider is RESET
+        return None
+
+    def rest(self) -> None:
+        """psycopg reads only during a query."""
+
+    def wake(self) -> bool:
+        """A connection that psycopg itself closed has no socket any more."""
+        return not self.closed and is_silent(self.fileno())
+
+    async def clean(self) -> bool:
+        """One simple query, if any."""
+        if not self.is_clean:
+            await self._alone(RESET)
+        self.opening, self.last_commit, self.is_clean = "", False, False
+        return self.knows_vector or await (await self._alone(VECTOR_EXISTS)).fetchone() == (False,)
+
+    async def _alone(self, sql: str) -> psycopg.AsyncCursor[Any]:
+        """Outside any transaction, by the simple protocol, which carries several statements; our Cursor has not it."""
+        await self.set_autocommit(True)
+        cursor = await psycopg.AsyncCursor(self).execute(sql, prepare=False)
+        await self.set_autocommit(False)
+        return cursor
+
+    async def copy_in(self, table: Sequence[str], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+        """Binary COPY, which needs the columns' types; the number of rows."""
+        name = Identifier(*table)
+        names = SQL(", ").join(map(Identifier, columns))
+        async with self.cursor() as cursor:
+            await cursor.execute(SQL("SELECT {} FROM {} LIMIT 0").format(names, name))
+            types = [column.type_code for column in cursor.description or ()]
+            async with cursor.copy(SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(name, names)) as copy:
+                copy.set_types(types)
+                for row in rows:
+                    await copy.write_row(row)
+            return cursor.rowcount
+
+    async def copy_out(self, query: str, write: Sink) -> int:
+        """CSV with a header line, in the server's chunks; the number of rows."""
+        async with self.cursor() as cursor:
+            async with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER)".encode()) as copy:
+                async for chunk in copy:
+                    await write(bytes(chunk))
+            return cursor.rowcount
 
 
 class Cursor(psycopg.AsyncCursor[Any]):
@@ -142,42 +202,3 @@ async def _register_vector(raw: Connection) -> None:
     raw.adapters.register_loader(info.oid, VectorBinaryLoader)
     for dumper in (VectorDumper, VectorBinaryDumper):
         raw.adapters.register_dumper("numpy.ndarray", type(dumper.__name__, (dumper,), {"oid": info.oid}))
-
-
-def rest(raw: Connection) -> None:
-    """psycopg reads only during a query."""
-
-
-def wake(raw: Connection) -> bool:
-    """A connection that psycopg itself closed has no socket any more."""
-    return not raw.closed and is_silent(raw.fileno())
-
-
-async def reset(raw: Connection) -> None:
-    """One simple query in autocommit, which the extended protocol of our Cursor could not carry."""
-    await raw.set_autocommit(True)
-    await psycopg.AsyncCursor(raw).execute(RESET, prepare=False)
-    await raw.set_autocommit(False)
-
-
-async def copy_in(raw: Connection, table: Sequence[str], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
-    """Binary COPY, which needs the columns' types; the number of rows."""
-    name = Identifier(*table)
-    names = SQL(", ").join(map(Identifier, columns))
-    async with raw.cursor() as cursor:
-        await cursor.execute(SQL("SELECT {} FROM {} LIMIT 0").format(names, name))
-        types = [column.type_code for column in cursor.description or ()]
-        async with cursor.copy(SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(name, names)) as copy:
-            copy.set_types(types)
-            for row in rows:
-                await copy.write_row(row)
-        return cursor.rowcount
-
-
-async def copy_out(raw: Connection, query: str, write: Sink) -> int:
-    """CSV with a header line, in the server's chunks; the number of rows."""
-    async with raw.cursor() as cursor:
-        async with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER)".encode()) as copy:
-            async for chunk in copy:
-                await write(bytes(chunk))
-        return cursor.rowcount

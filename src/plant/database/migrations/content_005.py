@@ -7,6 +7,8 @@ from __future__ import annotations
 
 UNSETTLED = "0" * 64
 AGENT = "current_setting('app.current_agent_id', true)"
+FIRED = """EXISTS (SELECT FROM plant.audit_pending f
+                     WHERE f.transaction_id = plant.audit_transaction() AND f.fires)"""
 
 BASE = """jsonb_build_object(
     'id', b.id, 'governance_agent_id', b.governance_agent_id, 'entity_type', b.entity_type,
@@ -74,7 +76,7 @@ DECLARE
     before plant.base_entity := OLD;
 BEGIN
     before.version_hash := NEW.version_hash;
-    IF OLD.version_hash = '{UNSETTLED}' AND NEW = before THEN
+    IF OLD.version_hash = '{UNSETTLED}' AND NEW IS NOT DISTINCT FROM before THEN
         RETURN NEW;
     END IF;
     PERFORM set_config('app.current_agent_id', NEW.governance_agent_id, true);
@@ -93,11 +95,11 @@ BEGIN
                AND p.version = NEW.version AND p.awaits_child) THEN
             NEW.version := NEW.version + 1;
             NEW.updated_at := greatest(clock_timestamp(), NEW.updated_at);
-            INSERT INTO plant.audit_pending (governance_agent_id, entity_id, entity_type, version, action, actor,
-                                             version_hash, content, fires)
-            VALUES (NEW.governance_agent_id, NEW.id, NEW.entity_type, NEW.version,
+            INSERT INTO plant.audit_pending (transaction_id, governance_agent_id, entity_id, entity_type, version,
+                                             action, actor, version_hash, content, fires)
+            VALUES (plant.audit_transaction(), NEW.governance_agent_id, NEW.id, NEW.entity_type, NEW.version,
                     CASE WHEN NEW.status = 'deleted' AND OLD.status <> 'deleted' THEN 'delete' ELSE 'update' END,
-                    plant.audit_actor(), hash, content, NOT plant.audit_fired());
+                    plant.audit_actor(), hash, content, NOT {FIRED});
         END IF;
     END IF;
     NEW.version_hash := CASE WHEN NEW.version_hash IS NOT NULL THEN hash END;

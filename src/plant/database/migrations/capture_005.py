@@ -1,0 +1,208 @@
+"""SQL of revision 005, second half: what changes leave in audit_pending, and how COMMIT seals it into the chain. Text only.
+
+A chain is locked only while its transaction commits, agents in order, so that writers of one chain wait for each other
+for a moment, writers of different chains never, and no transaction holds a chain while it waits for a row.
+"""
+
+from __future__ import annotations
+
+from plant.database.migrations.content_005 import AGENT, FIRED, OWN, UNSETTLED
+
+DEFINER = "LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
+# The plans are kept for the session: one that is good for few rows must not become a scan when tables have grown.
+BY_KEY = "SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off"
+
+TRANSACTION = """
+CREATE FUNCTION plant.audit_transaction() RETURNS bigint LANGUAGE sql STABLE RETURN pg_current_xact_id()::text::bigint
+"""
+
+# Inside a SECURITY DEFINER function current_user is its owner; the caller is the role that was set, else the login.
+ACTOR = """
+CREATE FUNCTION plant.audit_actor() RETURNS text LANGUAGE sql STABLE
+RETURN coalesce(nullif(current_setting('role'), 'none'), session_user)
+"""
+
+FIELD = """
+CREATE FUNCTION plant.audit_field(value text) RETURNS text LANGUAGE sql IMMUTABLE
+RETURN coalesce(octet_length(value)::text || ':' || value, '~')
+"""
+
+CANONICAL = """
+CREATE FUNCTION plant.audit_canonical(governance_agent_id text, seq bigint, created_at timestamptz,
+    transaction_id bigint, actor text, action text, entity_type text, entity_id uuid, version integer,
+    version_hash text, content jsonb) RETURNS text LANGUAGE sql STABLE
+RETURN plant.audit_field('plant.audit.1') || plant.audit_field(governance_agent_id) || plant.audit_field(seq::text)
+    || plant.audit_field((extract(epoch FROM created_at) * 1000000)::bigint::text)
+    || plant.audit_field(transaction_id::text) || plant.audit_field(actor) || plant.audit_field(action)
+    || plant.audit_field(entity_type) || plant.audit_field(entity_id::text) || plant.audit_field(version::text)
+    || plant.audit_field(version_hash) || plant.audit_field(content::text)
+"""
+
+LINK = """
+CREATE FUNCTION plant.audit_link(prev_hash text, canonical text) RETURNS text LANGUAGE sql STABLE
+RETURN encode(sha256(convert_to(prev_hash || canonical, 'UTF8')), 'hex')
+"""
+
+STEP = """
+CREATE FUNCTION plant.audit_step(state text, start text, canonical text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN encode(sha256(convert_to(coalesce(state, start) || canonical, 'UTF8')), 'hex');
+END $$
+"""
+
+CHAIN = "CREATE AGGREGATE plant.audit_chain(text, text) (SFUNC = plant.audit_step, STYPE = text)"
+
+REFUSE_DIRECT = """
+CREATE FUNCTION plant.refuse_direct() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+        MESSAGE = tg_op || ' on ' || tg_table_name || ' is refused, only changes of entities write it',
+        SCHEMA = tg_table_schema, TABLE = tg_table_name;
+END $$
+"""
+
+# The parent's row comes first; its content is known when the child's row follows.
+CAPTURE_BASE = f"""
+CREATE FUNCTION plant.base_entity_capture() RETURNS trigger {DEFINER} AS $$
+BEGIN
+    INSERT INTO plant.audit_pending (transaction_id, governance_agent_id, entity_id, entity_type, version, action,
+                                     actor, fires)
+    SELECT plant.audit_transaction(), n.governance_agent_id, n.id, n.entity_type, n.version, 'insert',
+           plant.audit_actor(), row_number() OVER () = 1 AND NOT {FIRED}
+      FROM changed n;
+    RETURN NULL;
+END $$
+"""
+
+CAPTURES = {
+    table: f"""
+CREATE FUNCTION plant.{table}_capture() RETURNS trigger {DEFINER} {BY_KEY} AS $$
+DECLARE
+    acting text := coalesce({AGENT}, '');
+    agent text;
+BEGIN
+    FOR agent IN SELECT DISTINCT n.governance_agent_id FROM changed n ORDER BY 1 LOOP
+        PERFORM set_config('app.current_agent_id', agent, true);
+        UPDATE plant.base_entity b SET version_hash = plant.content_hash(plant.{table}_content(b, c))
+          FROM changed n, plant.{table} c
+         WHERE n.governance_agent_id = agent AND c.governance_agent_id = agent AND c.id = n.id
+           AND b.governance_agent_id = agent AND b.id = n.id
+           AND b.version_hash <> plant.content_hash(plant.{table}_content(b, c));
+        UPDATE plant.audit_pending p
+           SET content = plant.{table}_content(b, c), version_hash = b.version_hash, awaits_child = false
+          FROM changed n, plant.{table} c, plant.base_entity b
+         WHERE n.governance_agent_id = agent AND c.governance_agent_id = agent AND c.id = n.id
+           AND b.governance_agent_id = agent AND b.id = n.id AND p.awaits_child
+           AND p.transaction_id = plant.audit_transaction() AND p.entity_id = b.id AND p.version = b.version;
+    END LOOP;
+    PERFORM set_config('app.current_agent_id', acting, true);
+    RETURN NULL;
+END $$
+"""
+    for table in OWN
+}
+
+# Deferred triggers run as another role on 18 than before; nothing here asks for the current one.
+SEAL = f"""
+CREATE FUNCTION plant.audit_seal() RETURNS trigger {DEFINER} {BY_KEY} AS $$
+DECLARE
+    acting text := coalesce({AGENT}, '');
+    agent text;
+    head plant.audit_head;
+    alone text;
+BEGIN
+    SELECT p.entity_type INTO alone FROM plant.audit_pending p
+     WHERE p.transaction_id = plant.audit_transaction() AND p.content IS NULL LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'foreign_key_violation',
+            MESSAGE = 'a row of base_entity has no row in ' || alone,
+            SCHEMA = 'plant', TABLE = 'base_entity', COLUMN = 'entity_type',
+            CONSTRAINT = 'fk_base_entity_' || alone;
+    END IF;
+    FOR agent IN SELECT DISTINCT p.governance_agent_id FROM plant.audit_pending p
+                  WHERE p.transaction_id = plant.audit_transaction() ORDER BY 1 LOOP
+        PERFORM set_config('app.current_agent_id', agent, true);
+        SELECT * INTO head FROM plant.audit_head h WHERE h.governance_agent_id = agent FOR UPDATE;
+        IF NOT FOUND THEN
+            INSERT INTO plant.audit_head VALUES (agent, 0, '{UNSETTLED}') ON CONFLICT DO NOTHING;
+            SELECT * INTO head FROM plant.audit_head h WHERE h.governance_agent_id = agent FOR UPDATE;
+        END IF;
+        WITH numbered AS (
+            SELECT p.*, head.seq + row_number() OVER (ORDER BY p.created_at, p.version, p.entity_id) AS seq
+              FROM plant.audit_pending p
+             WHERE p.transaction_id = plant.audit_transaction() AND p.governance_agent_id = agent
+        ), chained AS (
+            SELECT n.*, plant.audit_chain(head.hash, plant.audit_canonical(n.governance_agent_id, n.seq, n.created_at,
+                       n.transaction_id, n.actor, n.action, n.entity_type, n.entity_id, n.version, n.version_hash,
+                       n.content)) OVER (ORDER BY n.seq) AS hash
+              FROM numbered n
+        ), written AS (
+            INSERT INTO plant.audit_log (governance_agent_id, seq, created_at, transaction_id, actor, action,
+                                         entity_type, entity_id, version, version_hash, content, prev_hash, hash)
+            SELECT c.governance_agent_id, c.seq, c.created_at, c.transaction_id, c.actor, c.action, c.entity_type,
+                   c.entity_id, c.version, c.version_hash, c.content,
+                   lag(c.hash, 1, head.hash) OVER (ORDER BY c.seq), c.hash
+              FROM chained c
+            RETURNING seq, hash
+        )
+        UPDATE plant.audit_head h SET seq = w.seq, hash = w.hash
+          FROM (SELECT * FROM written ORDER BY seq DESC LIMIT 1) w
+         WHERE h.governance_agent_id = agent;
+    END LOOP;
+    DELETE FROM plant.audit_pending p WHERE p.transaction_id = plant.audit_transaction();
+    PERFORM set_config('app.current_agent_id', acting, true);
+    RETURN NULL;
+END $$
+"""
+
+# One pass; every entry is checked against its predecessor as stored, so the smallest bad place is the first.
+VERIFY = f"""
+CREATE FUNCTION plant.audit_verify(agent text, OUT entries bigint, OUT bad_seq bigint, OUT reason text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    last record;
+    head record;
+BEGIN
+    IF row_security_active('plant.audit_log') AND agent IS DISTINCT FROM {AGENT} THEN
+        RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+            MESSAGE = 'the chain of another governance agent cannot be verified',
+            SCHEMA = 'plant', TABLE = 'audit_log';
+    END IF;
+    WITH entry AS (
+        SELECT a.*, row_number() OVER w AS place, lag(a.hash, 1, '{UNSETTLED}') OVER w AS before
+          FROM plant.audit_log a WHERE a.governance_agent_id = agent WINDOW w AS (ORDER BY a.seq)
+    ), judged AS (
+        SELECT e.seq, e.place, e.hash, CASE
+            WHEN e.seq <> e.place THEN 'missing'
+            WHEN e.prev_hash <> e.before THEN 'link'
+            WHEN e.version_hash <> plant.content_hash(e.content) THEN 'content'
+            WHEN e.hash <> plant.audit_link(e.prev_hash, plant.audit_canonical(e.governance_agent_id, e.seq,
+                e.created_at, e.transaction_id, e.actor, e.action, e.entity_type, e.entity_id, e.version,
+                e.version_hash, e.content)) THEN 'hash' END AS problem
+          FROM entry e
+    )
+    SELECT count(*) AS entries, max(j.place) AS place, min(j.place) FILTER (WHERE j.problem IS NOT NULL) AS bad,
+           (array_agg(j.problem ORDER BY j.place) FILTER (WHERE j.problem IS NOT NULL))[1] AS problem
+      INTO last FROM judged j;
+    entries := last.entries;
+    bad_seq := last.bad;
+    reason := last.problem;
+    IF bad_seq IS NOT NULL THEN
+        RETURN;
+    END IF;
+    SELECT coalesce(max(h.seq), 0) AS seq, coalesce(max(h.hash), '{UNSETTLED}') AS hash INTO head
+      FROM plant.audit_head h WHERE h.governance_agent_id = agent;
+    IF head.seq > entries THEN
+        bad_seq := entries + 1;
+        reason := 'missing';
+    ELSIF head.seq < entries THEN
+        bad_seq := head.seq + 1;
+        reason := 'forged';
+    ELSIF head.hash <> coalesce((SELECT a.hash FROM plant.audit_log a
+                                  WHERE a.governance_agent_id = agent AND a.seq = entries), '{UNSETTLED}') THEN
+        bad_seq := entries;
+        reason := 'head';
+    END IF;
+END $$
+"""

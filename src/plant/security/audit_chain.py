@@ -1,0 +1,157 @@
+"""The hash chain of the audit trail, computed without the database: encoding, links, and the judge of a chain. Pure.
+
+Entry n has `hash = sha256(prev_hash || canonical(entry))` over UTF-8, in hexadecimal; the first follows 64 zeros. The canonical
+form is a row of fields `<bytes>:<text>`, so that no two entries share one, and no setting of a session takes part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from plant.models.canonical import microseconds
+
+FORMAT: Final = "plant.audit.1"
+GENESIS: Final = "0" * 64
+
+
+class Entry(NamedTuple):
+    """One row of audit_log; `content` is jsonb's own text, byte for byte. A tuple, because millions of them are judged."""
+
+    governance_agent_id: str
+    seq: int
+    created_at: datetime
+    transaction_id: int
+    actor: str
+    action: str
+    entity_type: str
+    entity_id: UUID | str
+    version: int
+    version_hash: str
+    content: str
+    prev_hash: str
+    hash: str
+
+
+class Reason(StrEnum):
+    """What is wrong with the first bad entry."""
+
+    MISSING = "missing"
+    LINK = "link"
+    CONTENT = "content"
+    HASH = "hash"
+    FORGED = "forged"
+    HEAD = "head"
+    CHECKPOINT = "checkpoint"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """How many entries were read, and the first bad one with its reason; `bad_seq` is None for an intact chain."""
+
+    governance_agent_id: str
+    entries: int
+    bad_seq: int | None = None
+    reason: Reason | None = None
+    head_hash: str = GENESIS
+
+    @property
+    def intact(self) -> bool:
+        """Whether every entry is in place and no end is missing."""
+        return self.bad_seq is None
+
+
+def field(value: str | None) -> str:
+    """`<bytes>:<text>`, and `~` for nothing, which no text can be mistaken for."""
+    return "~" if value is None else f"{len(value.encode())}:{value}"
+
+
+def canonical(entry: Entry) -> str:
+    """What is hashed of an entry: every column but the two hashes of the chain itself."""
+    return "".join(
+        map(
+            field,
+            (
+                FORMAT,
+                entry.governance_agent_id,
+                str(entry.seq),
+                str(microseconds(entry.created_at)),
+                str(entry.transaction_id),
+                entry.actor,
+                entry.action,
+                entry.entity_type,
+                str(entry.entity_id),
+                str(entry.version),
+                entry.version_hash,
+                entry.content,
+            ),
+        )
+    )
+
+
+def link(prev_hash: str, text: str) -> str:
+    """The hash of an entry that follows `prev_hash`."""
+    return hashlib.sha256((prev_hash + text).encode()).hexdigest()
+
+
+class Chain:
+    """Judges one chain entry by entry in order of `seq`, in constant memory; after the first bad one it only counts."""
+
+    def __init__(self, agent: str, *, first: int = 1, prev_hash: str = GENESIS) -> None:
+        self.agent = agent
+        self.next_seq = first
+        self.last_hash = prev_hash
+        self.bad: tuple[int, Reason] | None = None
+        self._first = first
+
+    def feed(self, entry: Entry) -> None:
+        """Take the next entry as it is stored."""
+        if self.bad is None:
+            reason = self._problem(entry)
+            if reason is not None:
+                self.bad = (self.next_seq, reason)
+        self.next_seq += 1
+        self.last_hash = entry.hash
+
+    def expect_end(self, seq: int, last_hash: str) -> None:
+        """Judge the end against what the chain's head says."""
+        if self.bad is not None:
+            return
+        last = self.next_seq - 1
+        if seq > last:
+            self.bad = (self.next_seq, Reason.MISSING)
+        elif seq < last:
+            self.bad = (seq + 1, Reason.FORGED)
+        elif last_hash != self.last_hash:
+            self.bad = (last, Reason.HEAD)
+
+    def blame(self, seq: int, reason: Reason) -> None:
+        """Report a problem found elsewhere, unless an earlier entry is bad already."""
+        if self.bad is None or seq < self.bad[0]:
+            self.bad = (seq, reason)
+
+    def verdict(self) -> Verdict:
+        """What was found so far."""
+        seq, reason = self.bad or (None, None)
+        return Verdict(
+            governance_agent_id=self.agent,
+            entries=self.next_seq - self._first,
+            bad_seq=seq,
+            reason=reason,
+            head_hash=self.last_hash,
+        )
+
+    def _problem(self, entry: Entry) -> Reason | None:
+        if entry.seq != self.next_seq or entry.governance_agent_id != self.agent:
+            return Reason.MISSING
+        if entry.prev_hash != self.last_hash:
+            return Reason.LINK
+        if entry.version_hash != hashlib.sha256(entry.content.encode()).hexdigest():
+            return Reason.CONTENT
+        if entry.hash != link(entry.prev_hash, canonical(entry)):
+            return Reason.HASH
+        return None
