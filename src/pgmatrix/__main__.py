@@ -17,7 +17,7 @@ from pathlib import Path
 from pgmatrix import __version__
 from pgmatrix.clients import driver_version, installed_drivers
 from pgmatrix.config import KEYS, Config, find_root, load
-from pgmatrix.errors import ConfigError, PgMatrixError
+from pgmatrix.errors import ConfigError, PgMatrixError, UnknownName
 from pgmatrix.matrix import Cell, Session
 
 
@@ -95,6 +95,10 @@ def _plan(options: argparse.Namespace, config: Config) -> int:
     from pgmatrix.servers.guard import Guard
 
     sessions = [Session.parse(text) for text in options.sessions] or list(config.matrix.sessions)
+    unknown = [str(session) for session in sessions if session not in config.matrix.sessions]
+    if unknown:
+        cells, layers = ", ".join(map(str, config.matrix.cells)), ", ".join(config.matrix.layers)
+        raise UnknownName(f"not in the matrix: {', '.join(unknown)}", do_next=f"cells: {cells}; layers: {layers}")
     reasons = {}
     for cell in sorted({session.cell for session in sessions}):
         chosen = choose_for(config, cell, Guard())
@@ -116,7 +120,7 @@ def _report(options: argparse.Namespace, config: Config) -> int:
     folder = (options.folder or _last_run(config)).absolute()
     try:
         names = json.loads((folder / "plan.json").read_text(encoding="utf-8"))["sessions"]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{folder} is not the folder of a run: {error}", do_next="name one below .pgmatrix/runs") from error
     sessions = [Session.parse(name) for name in names]
     found = {record.session: record for record in records.read_all(folder)}

@@ -24,6 +24,13 @@ class ClientError(ServerError):
         self.sqlstate = sqlstate
         super().__init__(wanted)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (self.wanted, self.sqlstate))
+
+
+def _rebuild(wanted: str, sqlstate: str | None) -> ClientError:
+    return ClientError(wanted, sqlstate=sqlstate)
+
 
 class Client(Protocol):
     """One connection in autocommit mode, usable from one thread at a time."""

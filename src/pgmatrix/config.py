@@ -6,6 +6,7 @@ Standard library only, so a noxfile can import it.
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
 from collections.abc import Callable, Mapping
@@ -78,7 +79,10 @@ def _layers(value: Any) -> Mapping[str, tuple[str, ...]]:
 
 
 def _percents(value: Any) -> Mapping[str, float]:
-    return MappingProxyType({str(path): float(percent) for path, percent in dict(value).items()})
+    percents = {str(path): float(percent) for path, percent in dict(value).items()}
+    if not all(0 <= percent <= 100 for percent in percents.values()):
+        raise ValueError("percents from 0 to 100 are expected")
+    return MappingProxyType(percents)
 
 
 def _pairs(value: Any) -> Mapping[str, str]:
@@ -87,9 +91,13 @@ def _pairs(value: Any) -> Mapping[str, str]:
 
 def _seconds(value: Any) -> float:
     number = float(value)
-    if number <= 0:
+    if isinstance(value, bool) or not (number > 0 and math.isfinite(number)):
         raise ValueError("a number of seconds above zero is expected")
     return number
+
+
+def _drivers(value: Any) -> tuple[Driver, ...]:
+    return parse_drivers(_items(value))
 
 
 def _provider(value: Any) -> ProviderName:
@@ -100,7 +108,7 @@ def _provider(value: Any) -> ProviderName:
 
 KEYS: tuple[Key, ...] = (
     Key(name="postgres", env="PGMATRIX_POSTGRES", default=(15, 16), read=_majors),
-    Key(name="drivers", env="PGMATRIX_DRIVERS", default=("asyncpg", "psycopg"), read=_items),
+    Key(name="drivers", env="PGMATRIX_DRIVERS", default=("asyncpg", "psycopg"), read=_drivers),
     Key(name="layers", env=None, default={}, read=_layers),
     Key(name="provider", env="PGMATRIX_PROVIDER", default=ProviderName.AUTO, read=_provider),
     Key(name="image", env="PGMATRIX_IMAGE", default="pgvector/pgvector:pg{major}", read=_text),
@@ -138,7 +146,9 @@ class Config:
 
     def explain(self, name: str) -> str:
         """One line: the setting, its value, and where it came from."""
-        return f"{name} = {self.values[name]!s} ({self.origins[name]})"
+        value = self.values[name]
+        shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        return f"{name} = {shown} ({self.origins[name]})"
 
     def cell(self, text: str | None, installed: tuple[Driver, ...]) -> Cell:
         """The cell `text` spells, or the newest major on the first driver that is installed. Raises ConfigError."""
@@ -176,16 +186,14 @@ def load(
     environ = os.environ if environ is None else environ
     file = root / "pyproject.toml"
     table = _toml(file).get("tool", {}).get("pgmatrix") if file.is_file() else None
-    if table is None:
+    if not isinstance(table, dict):
         raise ConfigError(f"no [{TABLE}] table in {file}", do_next="add one; the README shows the smallest")
     _refuse_unknown(table, environ)
     values, origins = {}, {}
     for key in KEYS:
         raw, origin = _raw(key, table, environ, options or {})
         values[key.name], origins[key.name] = _read(key, raw, origin), origin
-    matrix = Matrix(
-        majors=values["postgres"], drivers=parse_drivers(values["drivers"]), layers=values["layers"]
-    )
+    matrix = Matrix(majors=values["postgres"], drivers=values["drivers"], layers=values["layers"])
     return Config(
         root=root,
         matrix=matrix,
@@ -198,7 +206,7 @@ def load(
 def _toml(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not TOML: {error}", do_next="correct the line it names") from error
 
 
@@ -217,6 +225,8 @@ def _raw(
 def _read(key: Key, raw: Any, origin: str) -> Any:
     try:
         return key.read(raw)
+    except UnknownName as error:
+        raise UnknownName(f"{error.wanted} ({origin})", do_next=error.do_next) from error
     except (TypeError, ValueError) as error:
         raise ConfigError(
             f"{origin} = {raw!r} cannot be used: {error}", do_next=f"correct {origin}, or leave it out"

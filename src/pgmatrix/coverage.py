@@ -15,6 +15,8 @@ from typing import Any
 
 import coverage
 
+from pgmatrix.errors import RecordError
+
 TOTAL = "total"
 
 
@@ -47,20 +49,22 @@ class Merged:
 def merge(folder: Path, root: Path, sessions: Sequence[str], thresholds: Mapping[str, float]) -> Merged:
     """Combine the data files below `folder`/coverage, keep them, and write HTML, XML and JSON reports beside them.
 
-    `root` is the project, whose pyproject.toml configures coverage.
+    `root` is the project, whose pyproject.toml configures coverage. A damaged or empty data file counts as missing.
+    Raises RecordError.
     """
-    files = {path.name: path for path in (folder / "coverage").glob("*") if path.is_file()}
+    files = {path.name: path for path in (folder / "coverage").glob("*") if path.is_file() and _has_data(path)}
     found = [str(files[name]) for name in sessions if name in files]
     missing = tuple(name for name in sessions if name not in files)
     if not found:
         return Merged(percent=0.0, paths=(), missing=missing, html=None, xml=None)
-    with _inside(root):
-        data = coverage.Coverage(data_file=str(folder / "merged.coverage"), config_file=str(root / "pyproject.toml"))
-        data.combine(found, strict=True, keep=True)
-        data.save()
-        data.html_report(directory=str(folder / "html"), title="Merged coverage")
-        data.xml_report(outfile=str(folder / "coverage.xml"))
-        data.json_report(outfile=str(folder / "coverage.json"))
+    try:
+        with _inside(root):
+            _write_reports(folder, root, found)
+    except coverage.CoverageException as error:
+        raise RecordError(
+            f"the coverage data in {folder} cannot be merged: {error}",
+            do_next="report from the sources that were measured, or run the sessions again",
+        ) from error
     report = json.loads((folder / "coverage.json").read_text(encoding="utf-8"))
     measured = {path: values["summary"] for path, values in report["files"].items()}
     return Merged(
@@ -70,6 +74,26 @@ def merge(folder: Path, root: Path, sessions: Sequence[str], thresholds: Mapping
         html=folder / "html" / "index.html",
         xml=folder / "coverage.xml",
     )
+
+
+def _write_reports(folder: Path, root: Path, found: Sequence[str]) -> None:
+    data = coverage.Coverage(data_file=str(folder / "merged.coverage"), config_file=str(root / "pyproject.toml"))
+    data.combine(found, strict=True, keep=True)
+    data.save()
+    data.html_report(directory=str(folder / "html"), title="Merged coverage")
+    data.xml_report(outfile=str(folder / "coverage.xml"))
+    data.json_report(outfile=str(folder / "coverage.json"))
+
+
+def _has_data(path: Path) -> bool:
+    data = coverage.CoverageData(str(path))
+    try:
+        data.read()
+        return bool(data.measured_files())
+    except coverage.CoverageException:
+        return False
+    finally:
+        data.close()
 
 
 def by_path(measured: Mapping[str, Mapping[str, Any]], path: str, wanted: float) -> PathCoverage:

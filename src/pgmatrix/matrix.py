@@ -84,10 +84,17 @@ class Matrix:
             if not values:
                 raise ConfigError(f"the matrix has no {name}", do_next=f"list at least one in [tool.pgmatrix] {name}")
             if len(set(values)) != len(values):
-                raise ConfigError(f"the matrix lists {name} twice: {', '.join(map(str, values))}")
-        for layer in self.layers:
+                raise ConfigError(
+                    f"the matrix lists {name} twice: {', '.join(map(str, values))}", do_next="list each once"
+                )
+        for major in self.majors:
+            if not 1 <= major <= 99:
+                raise ConfigError(f"{major} is no PostgreSQL major", do_next="write a number such as 16")
+        for layer, paths in self.layers.items():
             if not _LAYER.fullmatch(layer):
                 raise ConfigError(f"{layer!r} cannot name a layer", do_next="use a-z, 0-9 and _, a letter first")
+            if not paths:  # pytest without a path would run everything, and call it this layer
+                raise ConfigError(f"the layer {layer} has no files", do_next="name its test files, or leave it out")
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -124,8 +131,8 @@ class Matrix:
 
 
 def parse_drivers(names: Sequence[str]) -> tuple[Driver, ...]:
-    """`names` as drivers. Raises UnknownName."""
-    return tuple(Driver(name) for name in _known("driver", names, tuple(map(str, Driver))))
+    """`names` as drivers; none of them is none, not all. Raises UnknownName."""
+    return tuple(Driver(name) for name in _known("driver", names, tuple(map(str, Driver)))) if names else ()
 
 
 def _holds(outer: str, inner: str) -> bool:

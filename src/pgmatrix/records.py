@@ -66,7 +66,8 @@ class Record:
     @property
     def green(self) -> bool:
         """Whether tests ran, all passed, and pytest agrees."""
-        return self.exit_code == 0 and not self.crashed and self.count("passed") == len(self.tests) > 0
+        clean = self.exit_code == 0 and not self.crashed and not self.error
+        return clean and self.count("passed") == len(self.tests) > 0
 
 
 def record_path(folder: Path, session: str) -> Path:
@@ -95,7 +96,8 @@ def read(path: Path) -> Record:
                 do_next="read it with the version that wrote it, or a later one",
             )
         known = {item.name for item in fields(Record)}
-        tests = tuple(TestResult(**test) for test in values.pop("tests"))
+        result = {item.name for item in fields(TestResult)}
+        tests = tuple(TestResult(**{n: test[n] for n in test if n in result}) for test in values.pop("tests"))
         found: dict[str, Any] = {name: value for name, value in values.items() if name in known}
         found |= {name: tuple(found.get(name, ())) for name in ("warnings", "crashed")}
         return Record(tests=tests, **found)

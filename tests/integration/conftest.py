@@ -18,15 +18,18 @@ from tests.fixtures.factories import (
 )
 from tests.fixtures.ledger import ledger
 from tests.fixtures.locks import observer
+from tests.fixtures.pools import connector_with, database_with
 
 __all__ = [
     "async_engine",
     "async_session",
     "connector",
+    "connector_with",
     "create_test_agent",
     "create_test_industry",
     "create_test_job_role",
     "create_test_skill",
+    "database_with",
     "ledger",
     "observer",
     "plant_db",

@@ -23,10 +23,11 @@ from plant.core.database import Database
 from plant.core.errors import ConnectTimeout
 from plant.database.migrate import drift
 from plant.models import BaseEntity, Skill
-from tests.fixtures.databases import AGENT_A, SettingsFor
+from tests.fixtures.databases import AGENT_A
 from tests.fixtures.factories import skill
 from tests.fixtures.locks import Observer
 from tests.fixtures.network import silent_port
+from tests.fixtures.pools import DatabaseWith
 
 SECTIONS = {
     "identity": {"id", "governance_agent_id", "entity_type", "external_id", "name", "description"},
@@ -135,19 +136,18 @@ async def test_async_session_lifecycle(plant_db: Database, observer: Observer) -
     assert await observer.value("SELECT count(*) FROM plant.skill") == 1
 
 
-async def test_database_connection_timeout(settings_for: SettingsFor, pg_cell: Cell) -> None:
+async def test_database_connection_timeout(pg_cell: Cell) -> None:
     """A server that accepts and never answers is given up with ConnectTimeout after connect_timeout, not later."""
     with silent_port() as port:
         url = f"postgresql+{pg_cell.driver}://plant_app@127.0.0.1:{port}/plant"
-        database = Database(settings_for(url=url, connect_timeout=0.2))
+        database = Database(Settings(url=url, connect_timeout=0.2))
         start = time.monotonic()
         with pytest.raises(ConnectTimeout) as caught:
             async with asyncio.timeout(3), database.session() as session:
                 await session.scalar(PID)
         elapsed = time.monotonic() - start
         metrics = database.metrics()
-        await database.close()
-
+    
     assert caught.value.sqlstate == "08001"
     assert str(caught.value) == (
         f"no connection to 127.0.0.1:{port}/plant within 0.2 s. "
@@ -197,23 +197,21 @@ async def test_database_insert_and_retrieve(connector: Connector) -> None:
     assert types == ["uuid", "text", "timestamp with time zone", "integer", "text[]", "jsonb", "vector"]
 
 
-async def test_connection_pool_properties(settings_for: SettingsFor) -> None:
+async def test_connection_pool_properties(test_db_url: str) -> None:
     """Size, overflow, timeout, recycling and pre-ping of both engines' pools are the settings'."""
-    chosen = settings_for(pool_size=3, max_overflow=2, pool_timeout=1.5, pool_recycle=77, pool_pre_ping=True)
-    defaults = settings_for()
+    chosen = {"pool_size": 3, "max_overflow": 2, "pool_timeout": 1.5, "pool_recycle": 77, "pool_pre_ping": True}
 
-    assert _properties(chosen) == [(3, 2, 1.5, 77, True)] * 2
-    assert _properties(defaults) == [(5, 5, 30.0, -1, False)] * 2
+    assert _properties(Settings(url=test_db_url, **chosen)) == [(3, 2, 1.5, 77, True)] * 2
+    assert _properties(Settings(url=test_db_url)) == [(5, 5, 30.0, -1, False)] * 2
 
 
-async def test_multiple_concurrent_connections(settings_for: SettingsFor, observer: Observer) -> None:
+async def test_multiple_concurrent_connections(database_with: DatabaseWith, observer: Observer) -> None:
     """Five sessions held at once have five backends, all with our application_name."""
-    database = Database(settings_for(pool_size=5, max_overflow=0, pool_timeout=0.5, application_name="plant five"))
+    database = database_with(pool_size=5, max_overflow=0, pool_timeout=0.5, application_name="plant five")
     async with AsyncExitStack() as stack:
         sessions = [await stack.enter_async_context(database.session()) for _ in range(5)]
         pids = [await session.scalar(PID) for session in sessions]
         seen = await observer.backends("plant five")
-    await database.close()
 
     assert len(set(pids)) == 5
     assert {backend.pid for backend in seen} == set(pids)

@@ -5,6 +5,7 @@ Clones only what the remaining tests can still need. Names come from `names`, th
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -90,21 +91,23 @@ class Stock:
 
     def _run(self) -> None:
         client: Client | None = None
+        why = "the stock has ended"
         try:
             client = self._connect()
             while self._step(client):
                 pass
         except ClientError as error:
-            failure = DatabaseError(
-                f"cannot clone the template {self._template}: {error.wanted}",
-                do_next="see the server's log; a full disk and a lost server look like this",
-            )
-            with self._changed:
-                self._failure = failure
-                self._refuse_all(failure)
+            why = error.wanted
         finally:
+            with self._changed:  # also after what nobody foresaw: a test must not wait for ever
+                self._failure = DatabaseError(
+                    f"cannot clone the template {self._template}: {why}",
+                    do_next="see the server's log; a full disk and a lost server look like this",
+                )
+                self._refuse_all(self._failure)
             if client is not None:
-                client.close()
+                with contextlib.suppress(ClientError):
+                    client.close()
 
     def _refuse_all(self, failure: BaseException) -> None:
         while self._waiting:

@@ -61,7 +61,10 @@ class Recipe:
         """The source files, sorted. Raises ConfigError for a pattern that matches nothing."""
         found: set[Path] = set()
         for pattern in self.sources:
-            matches = {path for path in self.root.glob(pattern) if path.is_file()}
+            try:
+                matches = {path for path in self.root.glob(pattern) if path.is_file()}
+            except (NotImplementedError, ValueError):  # an absolute path, or no pattern at all
+                matches = set()
             if not matches:
                 raise ConfigError(
                     f"template-sources pattern {pattern!r} matches no file below {self.root}",

@@ -62,11 +62,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def _table(config: pytest.Config) -> Config | None:
     if _CONFIG in config.stash:
         return config.stash[_CONFIG]
-    root = find_root(config.rootpath)
-    if root is None:
-        return None
     options: dict[str, Any] = {"provider": config.getoption("--pg-provider")}
     try:
+        root = find_root(config.rootpath)
+        if root is None:
+            return None
         config.stash[_CONFIG] = load(root, options=options)
     except PgMatrixError as error:
         raise pytest.UsageError(str(error)) from error

@@ -16,7 +16,7 @@ from pgmatrix.servers.protocol import Server
 
 _TAIL = 1_000_000
 _QUERY = (
-    "select pg_read_file('log/server.json', greatest(0, size - {tail}), {tail}, true)"
+    "select pg_read_binary_file('log/server.json', greatest(0, size - {tail}), {tail}, true)"
     " from pg_stat_file('log/server.json')"
 )
 
@@ -30,12 +30,13 @@ def log_lines(server: Server, databases: Collection[str], since: float) -> list[
     except ClientError as error:
         return [f"the server does not answer: {error.wanted}"]
     try:
-        text = client.execute(_QUERY.format(tail=_TAIL))[0][0]
+        tail = bytes(client.execute(_QUERY.format(tail=_TAIL))[0][0])
     except ClientError as error:
         return [f"the log cannot be read: {error.wanted}"]
     finally:
         client.close()
-    return select_lines(text, databases, since) or ["nothing"]
+    # As bytes, for the tail may begin in the middle of a character, which a server would refuse to send as text.
+    return select_lines(tail.decode("utf-8", errors="replace"), databases, since) or ["nothing"]
 
 
 def select_lines(text: str, databases: Collection[str], since: float) -> list[str]:

@@ -35,9 +35,9 @@ class Outcomes:
                     self.kept += str(value).split(",")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Take a file that could not be collected as an error of its own."""
-        if report.failed:
-            self._found[report.nodeid] = ("error", 0.0)
+        """Take a file that could not be collected, or was skipped as a whole, as a result of its own."""
+        if not report.passed:
+            self._found[report.nodeid] = ("error" if report.failed else "skipped", 0.0)
 
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage, nodeid: str) -> None:
         """Take one warning."""
@@ -62,4 +62,6 @@ def _outcome(report: pytest.TestReport) -> str:
         return "xfailed" if report.skipped else "xpassed"
     if report.failed:
         return "failed" if report.when == "call" else "error"
-    return "skipped" if report.skipped else "passed"
+    if report.skipped:
+        return "skipped"
+    return "passed" if report.passed else "failed"  # a rerun, say, stands for a failure that came before

@@ -67,9 +67,7 @@ def selected_files(config: pytest.Config, table: Config) -> list[Path]:
     for paths in table.matrix.layers.values():
         for path in (table.root / p for p in paths):
             files = path.rglob("test_*.py") if path.is_dir() else [path]
-            found |= {
-                file for file in files if any(file == one or one in file.parents or file in one.parents for one in chosen)
-            }
+            found |= {file for file in files if any(file.resolve().is_relative_to(one) for one in chosen)}
     return sorted(file for file in found if file.is_file())
 
 

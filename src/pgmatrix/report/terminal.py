@@ -98,7 +98,7 @@ def summary_line(sessions: Sequence[Session], records: Mapping[str, Record], mer
     """One line to remember."""
     green = sum(records[str(one)].green for one in sessions if str(one) in records)
     tests = sum(record.count("passed") for record in records.values())
-    good = green == len(sessions)
+    good = green == len(sessions) > 0
     text = f"{green} of {len(sessions)} sessions green, {tests} tests passed, coverage {merged.percent:.1f} %"
     return Text(text, style="bold green" if good else "bold red")
 
@@ -108,17 +108,19 @@ def print_report(
 ) -> None:
     """The whole report of a run."""
     console.rule("pgmatrix")
+    # As Text, since the brackets of a test's parameters are no markup; not wrapped, so that a name can be found.
     for line in servers_lines(records):
-        console.print(line, highlight=False)
+        console.print(Text(line), soft_wrap=True)
     console.print(matrix_table(sessions, records))
     for line in failure_lines(records):
-        console.print(line, style="red", highlight=False)
+        console.print(Text(line, style="red"), soft_wrap=True)
     console.print("coverage of lines and branches, merged over all sessions", style="bold")
     for path in merged.paths:
         console.print(coverage_line(path))
     if merged.missing:
-        console.print(f"  no coverage data from: {', '.join(merged.missing)}", style="bold red", highlight=False)
+        line = f"  no coverage data from: {', '.join(merged.missing)}"
+        console.print(Text(line, style="bold red"), soft_wrap=True)
     if merged.html is not None:
-        console.print(f"  {merged.html}\n  {merged.xml}", highlight=False, soft_wrap=True)
-    console.print(f"records: {folder}", highlight=False, soft_wrap=True)
+        console.print(Text(f"  {merged.html}\n  {merged.xml}"), soft_wrap=True)
+    console.print(Text(f"records: {folder}"), soft_wrap=True)
     console.print(summary_line(sessions, records, merged))

@@ -38,7 +38,7 @@ def explained(path: Path, wanted: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             do_next = f"free some room on the file system of {path}, or set PGMATRIX_CACHE to another folder"
         elif error.errno in _LOCKED_OUT:
             do_next = f"make {path} writable, or set PGMATRIX_CACHE to a folder that is"
@@ -98,8 +98,10 @@ class Cache:
         try:
             private.rename(self.path(key))
         except OSError as error:
-            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY) or not self.has(key):
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
+            if not self.has(key):
+                raise _damaged(self.path(key), "it has no manifest") from error
 
     def verify(self, key: str) -> Path:
         """The folder of entry `key`, found to hold what it was built with. Raises CacheError."""
@@ -108,6 +110,8 @@ class Cache:
             promised = json.loads((path / _MANIFEST).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise _damaged(path, f"its manifest cannot be read: {error}") from error
+        if not isinstance(promised, dict):
+            raise _damaged(path, "its manifest is not one")
         found = _measure(path)
         if found != promised:
             raise _damaged(path, f"it should hold {_say(promised)} and holds {_say(found)}")
@@ -118,7 +122,7 @@ class Cache:
     def prune(self, keep: int) -> None:
         """Remove all but the `keep` entries that were used last."""
         entries = sorted(self.folder.glob(f"[!.]*/{_MANIFEST}"), key=lambda found: found.parent.stat().st_mtime)
-        for manifest in entries[:-keep]:
+        for manifest in entries[: max(0, len(entries) - keep)]:
             self.remove(manifest.parent.name)
 
     def remove(self, key: str) -> None:

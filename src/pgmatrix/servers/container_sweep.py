@@ -5,12 +5,15 @@ Touches only what carries our labels, and of others' only what belongs to a proc
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from pgmatrix.servers.container_images import BUILDER, REPOSITORY, SNAPSHOT
 from pgmatrix.servers.container_owner import KEPT, PREFIX, Owner, current_owner
-from pgmatrix.servers.docker_engine import Engine
+from pgmatrix.servers.docker_engine import Engine, EngineError
+
+_log = logging.getLogger(__name__)
 
 
 def sweep(engine: Engine) -> list[str]:
@@ -30,9 +33,14 @@ def _sweep_containers(engine: Engine, here: Owner) -> list[str]:
     swept = []
     for container in engine.containers(f"{PREFIX}owner-pid"):
         owner = Owner.of(container.get("Labels") or {})
-        name = container["Names"][0].lstrip("/")
-        if not name.startswith(KEPT) and owner is not None and owner.is_dead(here):
+        name = next(iter(container.get("Names") or [container["Id"]])).lstrip("/")
+        if name.startswith(KEPT) or owner is None or not owner.is_dead(here):
+            continue
+        try:
             engine.remove(container["Id"])
+        except EngineError as error:  # no reason not to start our own
+            _log.warning("%s", error.wanted)
+        else:
             swept.append(f"container {name} of dead process {owner.pid}")
     return swept
 

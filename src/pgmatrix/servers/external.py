@@ -86,29 +86,44 @@ def parse_dsn(dsn: str, cell: Cell, *, reason: str = "") -> Server:
     `host` may be percent-encoded or a query option, as libpq allows for socket folders. The driver suffix of a
     SQLAlchemy URL is accepted and ignored: the cell says which driver is used.
     """
-    parts = urlsplit(dsn)
+    try:
+        parts = urlsplit(dsn)
+        options = dict(parse_qsl(parts.query))
+        port = _port(options.pop("port", parts.port or 5432))
+    except ValueError:  # whose text may quote the password
+        raise ConfigError(
+            f"PGMATRIX_DSN_{cell.major} has an impossible host or port",
+            do_next="write a port from 1 to 65535, and percent-encode what is special in user and password",
+        ) from None
     if parts.scheme.split("+")[0] not in ("postgresql", "postgres"):
         raise ConfigError(
             f"PGMATRIX_DSN_{cell.major} is not a PostgreSQL URL",
             do_next="write postgresql://user:password@host:5432/postgres",
         )
-    try:
-        port = parts.port
-    except ValueError as error:
-        raise ConfigError(
-            f"PGMATRIX_DSN_{cell.major} has an impossible port", do_next="write a number from 1 to 65535"
-        ) from error
-    options = dict(parse_qsl(parts.query))
-    host = options.pop("host", None) or unquote(parts.hostname or "localhost")
+    # As libpq has it, the query wins over what stands before it. What stays in it would win over a role's login.
     return Server(
         cell=cell,
         provider=ProviderName.EXTERNAL,
-        host=host,
-        port=int(options.pop("port", port or 5432)),
-        user=unquote(parts.username or "postgres"),
-        password=unquote(parts.password or ""),
-        database=unquote(parts.path.lstrip("/")) or "postgres",
+        host=options.pop("host", "") or _host(parts.netloc),
+        port=port,
+        user=options.pop("user", "") or unquote(parts.username or "postgres"),
+        password=options.pop("password", "") or unquote(parts.password or ""),
+        database=options.pop("dbname", "") or unquote(parts.path.lstrip("/")) or "postgres",
         options=options,
         reason=reason,
         storage="where that server keeps it",
     )
+
+
+def _port(value: str | int) -> int:
+    port = int(value)
+    if not 0 < port < 65536:
+        raise ValueError("no port")
+    return port
+
+
+def _host(netloc: str) -> str:
+    """The host in its own letters; urlsplit has small ones only, and a socket folder's name may hold others."""
+    place = netloc.rpartition("@")[2]
+    host = place[1:].partition("]")[0] if place.startswith("[") else place.partition(":")[0]
+    return unquote(host) or "localhost"

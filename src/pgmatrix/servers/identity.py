@@ -127,7 +127,7 @@ def prove_budget(facts: Facts, connections: int) -> None:
 
 
 def _own_extensions(client: Client) -> tuple[str, ...]:
-    rows = client.execute("select name from pg_available_extensions where comment like 'pgmatrix%' order by name")
+    rows = client.execute("select name from pg_available_extensions where comment like '%pgmatrix%' order by name")
     return tuple(name for (name,) in rows)
 
 
@@ -135,7 +135,8 @@ def _shown(client: Client, wanted: Mapping[str, str]) -> dict[str, str]:
     if not wanted:
         return {}
     names = ", ".join(f"current_setting({quote_text(name)}, true)" for name in wanted)
-    return dict(zip(wanted, client.execute(f"select {names}")[0], strict=True))
+    shown = zip(wanted, client.execute(f"select {names}")[0], strict=True)
+    return {name: value for name, value in shown if value is not None}
 
 
 def _advice(server: Server, major: int) -> str:

@@ -36,7 +36,8 @@ class ServerSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A running PostgreSQL and how its superuser (or the external login) reaches it. `repr` hides the password.
+    """A running PostgreSQL and how its superuser (or the external login) reaches it. `repr` hides the password,
+    and the options, which may hold another one.
 
     `host` is a name, an address or the absolute path of a socket directory. `reason` says why this provider was
     chosen, `storage` where the data lives and why. `roles_trusted` means local roles need no password.
@@ -49,7 +50,7 @@ class Server:
     user: str
     password: str = field(repr=False, default="")
     database: str = "postgres"
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(repr=False, default_factory=dict)
     reason: str = ""
     storage: str = ""
     roles_trusted: bool = False
@@ -64,8 +65,9 @@ class Server:
             query |= {"host": self.host, "port": str(self.port)}
             place = ""
         else:
-            place = f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-        tail = "?" + urlencode(query) if query else ""
+            host = self.host.replace("%", "%25")  # an IPv6 address may name its interface
+            place = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+        tail = "?" + urlencode(query, quote_via=quote, safe="") if query else ""  # libpq takes a + for a plus
         return f"postgresql://{login}@{place}/{quote(database or self.database, safe='')}{tail}"
 
 

@@ -65,11 +65,18 @@ def sweep(place: Place) -> list[str]:
     """Remove folders whose owner is dead, and end the server in them; what was removed, for people to read."""
     swept = []
     for path in place.folder.glob(f"{_PREFIX}*"):
-        if path.is_dir() and path.stat().st_uid == os.geteuid() and _is_orphan(path):
+        if _is_ours(path) and _is_orphan(path):
             _end_server(path)
             shutil.rmtree(path, ignore_errors=True)
             swept.append(str(path))
     return swept
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        return path.is_dir() and path.stat().st_uid == os.geteuid()
+    except FileNotFoundError:  # its owner has just removed it
+        return False
 
 
 def _is_orphan(path: Path) -> bool:

@@ -43,7 +43,14 @@ BASE: Mapping[str, str] = {
 # Parameters that exist from some major on; an unknown one would keep the server from starting.
 SINCE: Mapping[int, Mapping[str, str]] = {18: {"io_method": "sync"}}
 
-_UNITS = {"b": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000}
+_UNITS = {"b": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30, "tb": 2**40} | {
+    "us": 1,
+    "ms": 1000,
+    "s": 10**6,
+    "min": 60 * 10**6,
+    "h": 3600 * 10**6,
+    "d": 86_400 * 10**6,
+}
 _WORDS = {"true": "on", "yes": "on", "false": "off", "no": "off"}
 RESERVED = 13  # superuser_reserved_connections, our own clients, a watchdog and some air
 

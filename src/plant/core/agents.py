@@ -1,21 +1,26 @@
-"""The governance agent a task acts as, and how each transaction learns it. It stores nothing on a connection.
+"""The governance agent a task acts as, and how each transaction learns it. It leaves nothing on a connection.
 
-The agent is set with `set_config('app.current_agent_id', ..., true)`: it ends with the transaction, and row-level
-security shows nothing where it is unset or empty.
+The agent is set with `set_config('app.current_agent_id', ..., true)`: it ends with the transaction, and
+row-level security shows nothing where it is unset or empty.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import PendingRollbackError
 from sqlalchemy.orm import Session, SessionTransaction
 
 from plant.core.drivers import Raw
-from plant.core.errors import InvalidValue
+from plant.core.errors import Facts, InvalidValue, from_facts
+
+Params = ParamSpec("Params")
+Result = TypeVar("Result")
 
 AGENT_SETTING = "app.current_agent_id"
 MAX_LENGTH = 200
@@ -26,7 +31,7 @@ current_agent: ContextVar[str | None] = ContextVar("current_agent", default=None
 
 
 def checked_agent(agent: object) -> str:
-    """The agent id itself; raises InvalidValue (field governance_agent_id) unless it is 1 to 200 storable characters."""
+    """The agent id itself, 1 to 200 storable characters; raises InvalidValue (field governance_agent_id)."""
     problem = _problem(agent)
     if problem:
         raise InvalidValue(
@@ -56,16 +61,36 @@ def acting_as(agent: str) -> Iterator[str]:
         current_agent.reset(token)
 
 
+def _typed(method: Callable[Params, Result]) -> Callable[Params, Result]:
+    """After a failed flush SQLAlchemy refuses with an error of its own what the server would refuse with 25P02."""
+
+    @wraps(method)
+    def typed(*args: Params.args, **kwargs: Params.kwargs) -> Result:
+        try:
+            return method(*args, **kwargs)
+        except PendingRollbackError as error:
+            problem = Facts(message="the transaction was rolled back by an earlier error", sqlstate="25P02")
+            raise from_facts(problem) from error
+
+    return typed
+
+
 class PlantSession(Session):
     """SQLAlchemy's session, whose transactions tell the server the agent before anything else."""
 
+    begin_nested = _typed(Session.begin_nested)
+    commit = _typed(Session.commit)
+    flush = _typed(Session.flush)
+    # What every statement goes through.
+    _connection_for_bind = _typed(Session._connection_for_bind)
 
-def begin_info(agent: str | None, settings: Mapping[str, str], *, always: bool) -> dict[str, Any]:
+
+def begin_info(agent: str | None, settings: Mapping[str, str], *, pgbouncer: bool) -> dict[str, Any]:
     """`info` for a PlantSession: its own agent or None, and server settings for each transaction.
 
-    `always` sends an empty agent too, where the server's session may be another client's (PgBouncer).
+    Behind PgBouncer the server's session may be another client's: no agent is sent as an empty one, and no RESET.
     """
-    return {INFO_KEY: (None if agent is None else checked_agent(agent), dict(settings), always)}
+    return {INFO_KEY: (None if agent is None else checked_agent(agent), dict(settings), pgbouncer)}
 
 
 @event.listens_for(PlantSession, "after_begin")
@@ -73,9 +98,9 @@ def _tell_server(session: Session, transaction: SessionTransaction, connection: 
     """The settings ride on BEGIN, which the driver has yet to send; a savepoint inherits them."""
     if transaction.nested:
         return
-    own, settings, always = session.info[INFO_KEY]
+    own, settings, behind_pgbouncer = session.info[INFO_KEY]
     agent = own if own is not None else current_agent.get()
-    if agent is not None or always:
+    if agent is not None or behind_pgbouncer:
         settings = {**settings, AGENT_SETTING: agent or ""}
     raw: Raw = connection.connection.driver_connection  # type: ignore[assignment]
     sql = local_settings(settings)
@@ -90,8 +115,10 @@ def _tell_server(session: Session, transaction: SessionTransaction, connection: 
 def _announce_last_commit(session: Session) -> None:
     """A session on an engine gives its connection back with its commit, so the reset may ride on that."""
     raw: Raw | None = session.info.get(RAW_KEY)
-    if raw is not None and not session.in_nested_transaction() and isinstance(session.bind, Engine):
-        raw.last_commit = True
+    _, _, behind_pgbouncer = session.info[INFO_KEY]
+    if raw is None or behind_pgbouncer or session.in_nested_transaction():
+        return
+    raw.last_commit = isinstance(session.bind, Engine)
 
 
 def local_settings(settings: Mapping[str, str]) -> str:

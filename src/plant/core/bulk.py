@@ -20,7 +20,9 @@ CHUNK = 1000
 BEGIN = text("SELECT 1")
 
 
-async def bulk_insert(session: AsyncSession, table: Table, rows: Iterable[Mapping[str, Any]], *, chunk: int = CHUNK) -> int:
+async def bulk_insert(
+    session: AsyncSession, table: Table, rows: Iterable[Mapping[str, Any]], *, chunk: int = CHUNK
+) -> int:
     """INSERT rows (column name to value; all with the same names) in chunks of `chunk` rows; how many there were.
 
     Rows are taken from the iterable as they are sent. Raises PlantErrors; the transaction is then to be rolled back.
@@ -85,5 +87,6 @@ def _bound(
     processors = [kind.bind_processor(dialect) for kind in types]
     for row in rows:
         yield tuple(
-            value if process is None else process(value) for process, value in zip(processors, row, strict=True)
+            value if process is None else process(value)
+            for process, value in zip(processors, row, strict=True)
         )

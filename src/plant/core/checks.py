@@ -147,7 +147,7 @@ def checked_vector(value: object, field: Field = None, *, dimensions: int) -> ND
         array = np.asarray(value)
     except ValueError:
         refuse(field, "must be a flat sequence of numbers")
-    if array.ndim != 1 or array.size and array.dtype.kind not in "fiu":
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "fiu"):
         refuse(field, f"must be a flat sequence of numbers, not shape {array.shape} of {array.dtype}")
     if array.size != dimensions:
         refuse(field, f"has {array.size} dimensions, but {dimensions} are expected", DimensionMismatch)

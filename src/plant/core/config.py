@@ -91,7 +91,8 @@ class Settings(BaseSettings):
         primary = self.target().drivername
         if self.read_url and self.target(read=True).drivername != primary:
             raise ConfigurationError(
-                f"read_url names another driver than url ({primary}): use one driver in both.", field="read_url"
+                f"read_url names another driver than url ({primary}): use one driver in both.",
+                field="read_url",
             )
 
     def _check_timeouts(self) -> None:
@@ -112,7 +113,9 @@ def parse_url(text: str, *, driver: Driver | None = None, field: str = "url") ->
         raise ConfigurationError(f"{field} is not a database URL: use {wanted}.", field=field) from None
     dialect, _, named = url.drivername.partition("+")
     if dialect != "postgresql" or named not in {"", *Driver}:
-        raise ConfigurationError(f"{field} is for {url.drivername!r}, not a supported driver: use {wanted}.", field=field)
+        raise ConfigurationError(
+            f"{field} is for {url.drivername!r}, not a supported driver: use {wanted}.", field=field
+        )
     if not named and driver is None:
         raise ConfigurationError(
             f"{field} names no driver, and its default differs between SQLAlchemy versions: use {wanted}, "
@@ -120,7 +123,9 @@ def parse_url(text: str, *, driver: Driver | None = None, field: str = "url") ->
             field=field,
         )
     if named and driver is not None and named != driver:
-        raise ConfigurationError(f"driver is {driver} but {field} names {named}: make them agree.", field="driver")
+        raise ConfigurationError(
+            f"driver is {driver} but {field} names {named}: make them agree.", field="driver"
+        )
     if not url.database:
         raise ConfigurationError(f"{field} names no database: use {wanted}.", field=field)
     return url.set(drivername=f"postgresql+{named or driver}")

@@ -10,14 +10,13 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from itertools import count
 from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from plant.core.agents import PlantSession, begin_info
 from plant.core.config import Isolation, Settings
-from plant.core.drivers import backend_for, opener, target_for, time_limits
+from plant.core.drivers import backend_for, opener, target_for, transaction_options
 from plant.core.errors import PlantError, Retryable
 from plant.core.pool import PlantPool, PoolMetrics, watch
 from plant.core.retry import full_jitter
@@ -26,7 +25,7 @@ Result = TypeVar("Result")
 
 
 def create_engine(settings: Settings, *, read: bool = False) -> AsyncEngine:
-    """An engine for the primary or, with `read`, the read one, whose transactions refuse writes; opens nothing yet."""
+    """An engine for the primary or, with `read`, one whose transactions refuse writes; opens nothing yet."""
     target = target_for(settings, read=read)
     backend = backend_for(target.driver)
     arguments = backend.engine_arguments(settings)
@@ -46,7 +45,7 @@ def create_engine(settings: Settings, *, read: bool = False) -> AsyncEngine:
         **arguments,
     )
     backend.prepare_dialect(engine.sync_engine.dialect)
-    # Behind PgBouncer the reset would reach any server connection, and session state is not ours to have there.
+    # Behind PgBouncer the reset would reach any server connection, and session state is not ours there.
     watch(engine.sync_engine, reset=not settings.pgbouncer, ping=settings.pool_pre_ping)
     return engine
 
@@ -58,8 +57,7 @@ class Database:
         self.settings = settings
         self.engine = create_engine(settings, read=read)
         self._engines: dict[tuple[Any, ...], AsyncEngine] = {}
-        # PgBouncer takes no such settings at the start of a session, so each transaction brings them.
-        self._limits = time_limits(settings) if settings.pgbouncer else {}
+        self._options = transaction_options(settings)
 
     @asynccontextmanager
     async def session(
@@ -70,13 +68,14 @@ class Database:
         read_only: bool = False,
         deferrable: bool = False,
     ) -> AsyncIterator[AsyncSession]:
-        """A session acting as `agent` (else as `acting_as` says); commits at the end, rolls back on any exception.
+        """A session acting as `agent` (else as `acting_as` says).
 
-        `deferrable` waits for a safe snapshot, in a SERIALIZABLE read-only transaction only. Raises InvalidValue for
-        an agent id that cannot be one; inside, whatever is awaited raises PlantErrors.
+        It commits at the end, rolls back on any exception and passes that on. `deferrable` waits for a safe
+        snapshot, in a SERIALIZABLE read-only transaction only. Raises InvalidValue for an agent id that cannot be
+        one; inside, whatever is awaited raises PlantErrors.
         """
         bind = self._engine_with(isolation or self.settings.isolation, read_only, deferrable)
-        info = begin_info(agent, self._limits, always=self.settings.pgbouncer)
+        info = begin_info(agent, self._options, pgbouncer=self.settings.pgbouncer)
         session = AsyncSession(bind, sync_session_class=PlantSession, expire_on_commit=False, info=info)
         try:
             yield session
@@ -97,11 +96,12 @@ class Database:
         agent: str | None = None,
         read_only: bool = False,
     ) -> Result:
-        """`await work(session)` in one transaction, run again up to `retries` times after a Retryable error.
+        """`await work(session)` in a transaction, run again up to `retries` times after a Retryable error.
 
-        `work` must be safe to repeat: all it did in the database is gone. Raises the last error when none is left.
+        `work` must be safe to repeat: all it did in the database is gone. Raises the last error.
         """
-        for attempt in count():
+        attempt = 0
+        while True:
             try:
                 async with self.session(agent, isolation=isolation, read_only=read_only) as session:
                     return await work(session)
@@ -109,7 +109,7 @@ class Database:
                 if not isinstance(error, Retryable) or attempt >= retries:
                     raise
             await asyncio.sleep(full_jitter(attempt, random.random()))
-        raise AssertionError("count() has no end")
+            attempt += 1
 
     def metrics(self) -> PoolMetrics:
         """The pool's figures of this moment."""

@@ -1,4 +1,4 @@
-"""plant's connection pool: SQLAlchemy's, whose errors are typed, whose waiters are counted, and which returns nothing dirty.
+"""plant's connection pool: SQLAlchemy's, with typed errors and counted waiters, and nothing dirty comes back to it.
 
 A connection that comes back is rolled back and reset in one message; one that the server closed is replaced at
 checkout without asking the server first.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import AsyncAdaptedQueuePool, Engine, PoolProxiedConnection, PoolResetState, event
+from sqlalchemy import AsyncAdaptedQueuePool, Connection, Engine, PoolProxiedConnection, PoolResetState, event
 from sqlalchemy.engine import AdaptedConnection, ExceptionContext
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as QueueTimeout
@@ -17,6 +17,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from plant.core.drivers import Raw, translate
 from plant.core.errors import PlantError, PoolTimeout
+
+SUSPECT = "plant.suspect"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,12 +111,15 @@ def watch(engine: Engine, *, reset: bool, ping: bool) -> None:
         raw: Raw = connection.driver_connection
         if not raw.is_clean:
             connection.rollback()
-        if reset and not connection.run_async(_clean):
+        if reset and not (raw.is_clean and raw.knows_vector) and not connection.run_async(_clean):
             record.invalidate(soft=True)
+        raw.forget()
+        record.info.pop(SUSPECT, None)
         if not ping:
             raw.rest()
 
     event.listen(engine, "connect", opened)
+    event.listen(engine, "commit", _confirm)
     event.listen(engine, "reset", returned)
     if not ping:
         event.listen(engine, "checkout", checked_out)
@@ -126,9 +131,17 @@ async def _clean(raw: Raw) -> bool:
     return await raw.clean()
 
 
+def _confirm(connection: Connection) -> None:
+    """The server answers COMMIT after a failed statement with a silent ROLLBACK; another statement it refuses."""
+    if not connection.invalidated and connection.info.pop(SUSPECT, False):
+        connection.exec_driver_sql("SELECT 1")
+
+
 def _typed(context: ExceptionContext) -> PlantError | None:
     """The error to raise instead; a pre-ping's, SQLAlchemy's own and a cancellation stay as they are."""
     error = context.original_exception
     if context.is_pre_ping or isinstance(error, SQLAlchemyError) or not isinstance(error, Exception):
         return None
+    if context.connection is not None:
+        context.connection.info[SUSPECT] = True
     return translate(error)

@@ -59,15 +59,15 @@ class StrictText(Named, TypeDecorator[str]):
     def __init__(self, max_length: int | None = None, field: str | None = None) -> None:
         super().__init__()
         if max_length is not None:
-            self.impl = String(max_length)
+            self.impl = String(max_length)  # type: ignore[assignment]
         self.max_length = max_length
         self.field = field
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+    def process_bind_param(self, value: Any, _dialect: Dialect) -> str | None:
         """Raises InvalidValue."""
         return None if value is None else checks.checked_text(value, self.field, max_length=self.max_length)
 
-    def coerce_compared_value(self, op: OperatorType | None, value: Any) -> TypeEngine[Any]:
+    def coerce_compared_value(self, _op: OperatorType | None, value: Any) -> TypeEngine[Any]:
         """What is compared (a pattern, say) may be longer than what is stored."""
         return StrictText(None, self.field)
 
@@ -83,11 +83,11 @@ class StrictTextArray(Named, TypeDecorator[list[str]]):
         self.max_length = max_length
         self.field = field
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> list[str] | None:
+    def process_bind_param(self, value: Any, _dialect: Dialect) -> list[str] | None:
         """Raises InvalidValue; a tuple is accepted, a str is not."""
         return None if value is None else checks.checked_texts(value, self.field, max_length=self.max_length)
 
-    def coerce_compared_value(self, op: OperatorType | None, value: Any) -> TypeEngine[Any]:
+    def coerce_compared_value(self, _op: OperatorType | None, value: Any) -> TypeEngine[Any]:
         """Lists are compared with lists, items with items."""
         return self if isinstance(value, (list, tuple)) else StrictText(None, self.field)
 
@@ -100,11 +100,11 @@ class StrictInteger(Named, TypeDecorator[int]):
 
     def __init__(self, bits: int = 32, field: str | None = None) -> None:
         super().__init__()
-        self.impl = INTEGERS[bits]()
+        self.impl = INTEGERS[bits]()  # type: ignore[assignment]
         self.bits = bits
         self.field = field
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> int | None:
+    def process_bind_param(self, value: Any, _dialect: Dialect) -> int | None:
         """Raises InvalidValue."""
         return None if value is None else checks.checked_integer(value, self.field, bits=self.bits)
 
@@ -121,7 +121,7 @@ class StrictNumeric(Named, TypeDecorator[Decimal]):
         self.scale = scale
         self.field = field
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Decimal | None:
+    def process_bind_param(self, value: Any, _dialect: Dialect) -> Decimal | None:
         """Raises InvalidValue."""
         if value is None:
             return None
@@ -138,7 +138,7 @@ class StrictFloat(Named, TypeDecorator[float]):
         super().__init__()
         self.field = field
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> float | None:
+    def process_bind_param(self, value: Any, _dialect: Dialect) -> float | None:
         """Raises InvalidValue."""
         return None if value is None else checks.checked_float(value, self.field)
 
@@ -153,11 +153,11 @@ class UtcDateTime(Named, TypeDecorator[datetime]):
         super().__init__()
         self.field = field
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: Any, _dialect: Dialect) -> datetime | None:
         """Raises InvalidValue."""
         return None if value is None else checks.checked_moment(value, self.field)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
         """Raises InvalidValue for infinity, which one driver gives as a naive datetime."""
         if value is None or value.tzinfo is UTC:
             return value
@@ -165,7 +165,7 @@ class UtcDateTime(Named, TypeDecorator[datetime]):
             checks.refuse(self.field, "is infinity in the database, which a datetime cannot hold")
         return value.astimezone(UTC)
 
-    def coerce_compared_value(self, op: OperatorType | None, value: Any) -> TypeEngine[Any]:
+    def coerce_compared_value(self, _op: OperatorType | None, value: Any) -> TypeEngine[Any]:
         """A moment plus or minus a timedelta."""
         return Interval() if isinstance(value, timedelta) else self
 
@@ -180,7 +180,7 @@ class WallTime(Named, TypeDecorator[datetime]):
         super().__init__()
         self.field = field
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: Any, _dialect: Dialect) -> datetime | None:
         """Raises InvalidValue."""
         return None if value is None else checks.checked_wall_time(value, self.field)
 
@@ -195,7 +195,7 @@ class StrictUuid(Named, TypeDecorator[UUID]):
         super().__init__()
         self.field = field
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> UUID | None:
+    def process_bind_param(self, value: Any, _dialect: Dialect) -> UUID | None:
         """Raises InvalidValue."""
         return None if value is None else checks.checked_uuid(value, self.field)
 
@@ -210,13 +210,13 @@ class StrictJson(Named, TypeDecorator[Any]):
         super().__init__()
         self.field = field
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+    def process_bind_param(self, value: Any, _dialect: Dialect) -> Any:
         """Raises InvalidValue."""
         return checks.checked_json(value, self.field)
 
-    def coerce_compared_value(self, op: OperatorType | None, value: Any) -> TypeEngine[Any]:
+    def coerce_compared_value(self, _op: OperatorType | None, value: Any) -> TypeEngine[Any]:
         """Keys and paths are not JSON themselves."""
-        return self.impl_instance.coerce_compared_value(op, value)
+        return self.impl_instance.coerce_compared_value(_op, value)
 
 
 class StrictVector(Named, VECTOR):
@@ -230,17 +230,22 @@ class StrictVector(Named, VECTOR):
 
     def __init__(self, dim: int, field: str | None = None) -> None:
         super().__init__(dim)
+        self.dimensions = dim
         self.field = field
 
-    def bind_processor(self, dialect: Dialect) -> Any:
+    def bind_processor(self, _dialect: Dialect) -> Any:
         """Check and convert; the driver's codec does the rest."""
 
         def process(value: Any) -> Any:
-            return None if value is None else checks.checked_vector(value, self.field, dimensions=self.dim)
+            return (
+                None
+                if value is None
+                else checks.checked_vector(value, self.field, dimensions=self.dimensions)
+            )
 
         return process
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> None:
+    def result_processor(self, _dialect: Dialect, _coltype: object) -> None:
         """The driver's codec has done it."""
 
 

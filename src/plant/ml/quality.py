@@ -1,4 +1,4 @@
-"""Whether an embedder still gives the vectors it gave before: cosine similarity, text by text, against a reference.
+"""Whether an embedder still gives the vectors it gave before: cosine similarity against a reference.
 
 It measures and judges; it re-embeds nothing and stores nothing.
 """
@@ -31,12 +31,12 @@ class DriftLimits:
             if not -1 <= getattr(self, field) <= 1:
                 raise fields.refuse(field, "is no cosine similarity", "pass a number from -1 to 1")
         if self.low > self.mean:
-            raise fields.refuse("low", "is above mean", "a low percentile is never above the mean it belongs to")
+            raise fields.refuse("low", "is above mean", "pass a smaller one than mean")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftReport:
-    """Cosine similarities of `count` pairs: their mean, 5th percentile and minimum; `worst` is the minimum's row."""
+    """Cosine similarities of `count` pairs: mean, 5th percentile, minimum; `worst` is the minimum's row."""
 
     count: int
     mean: float
@@ -64,12 +64,14 @@ class DriftReport:
 def measure_drift(current: Any, reference: Any, *, limits: DriftLimits | None = None) -> DriftReport:
     """Compares row i of `current` with row i of `reference`, both of shape (n, d), n >= 1.
 
-    Raises DimensionMismatch where the shapes differ, InvalidValue for rows that are not finite or have no direction.
+    Raises DimensionMismatch where the shapes differ, InvalidValue for rows that are not finite or have no
+    direction.
     """
     now, before = as_matrix(current, "current"), as_matrix(reference, "reference")
     if now.shape != before.shape:
         raise DimensionMismatch(
-            f"reference has shape {before.shape} and current {now.shape}: pass vectors of the same texts by the same model.",
+            f"reference has shape {before.shape} and current {now.shape}:"
+            " pass vectors of the same texts by the same model.",
             field="reference",
         )
     similarities = (now * before).sum(axis=1)
@@ -91,7 +93,7 @@ def recheck(
 
 
 def as_matrix(values: Any, field: str) -> NDArray[np.float64]:
-    """Rows scaled to length 1, float64 of shape (n, d), n >= 1; raises InvalidValue for anything that has none."""
+    """Rows scaled to length 1, float64 of shape (n, d), n >= 1; raises InvalidValue where there are none."""
     try:
         rows = np.asarray(values)
     except ValueError:

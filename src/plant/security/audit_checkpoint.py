@@ -6,12 +6,13 @@ Whoever can rewrite every table can make a chain that agrees with itself, but no
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
@@ -92,3 +93,18 @@ def public_key(path: Path) -> Ed25519PublicKey:
     if not isinstance(key, Ed25519PublicKey):
         raise _not_a_key(path, "public")
     return key
+
+
+def _read(path: Path, load: Callable[[bytes], object]) -> object:
+    try:
+        return load(path.read_bytes())
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+
+
+def _not_a_key(path: Path, kind: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{path} holds no {kind} Ed25519 key in PEM: make one with `openssl genpkey -algorithm ed25519`, "
+        "its public half with `openssl pkey -pubout`.",
+        field="key",
+    )

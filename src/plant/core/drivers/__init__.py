@@ -10,7 +10,7 @@ from __future__ import annotations
 from plant.core.drivers.backend import Backend, Raw, Sink, Target
 from plant.core.drivers.failures import is_driver_error, translate, translate_connect
 from plant.core.drivers.opening import backend_for, opener
-from plant.core.drivers.target import target_for, time_limits
+from plant.core.drivers.target import target_for, transaction_options
 
 __all__ = [
     "Backend",
@@ -21,7 +21,7 @@ __all__ = [
     "is_driver_error",
     "opener",
     "target_for",
-    "time_limits",
+    "transaction_options",
     "translate",
     "translate_connect",
 ]

@@ -41,12 +41,17 @@ class Target:
         return f"{self.host or 'the default host'}:{self.port or 5432}/{self.database}"
 
 
-class Rides:
-    """SQL that rides on the driver's own BEGIN and COMMIT, to spare a round trip at either end of a transaction."""
+class Pooled:
+    """The part of a pooled connection that is the same for both drivers.
+
+    SQL may ride on the driver's own BEGIN and COMMIT, which spares a round trip at either end of a transaction.
+    """
 
     opening = ""
     last_commit = False
     is_clean = False
+    knows_vector = False
+    _poll: select.poll
 
     def ride(self, command: str) -> str:
         """What to send behind `command`: the opening after BEGIN, RESET after a COMMIT announced as the last."""
@@ -57,6 +62,19 @@ class Rides:
             rider = RESET
         return rider
 
+    def forget(self) -> None:
+        """Nothing rides any more."""
+        self.opening, self.last_commit, self.is_clean = "", False, False
+
+    def listen_to(self, descriptor: int) -> None:
+        """The socket that `is_silent` looks at."""
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLIN)
+
+    def is_silent(self) -> bool:
+        """Nothing to read while idle; an idle server speaks only to say goodbye."""
+        return not self._poll.poll(0)
+
 
 class Raw(Protocol):
     """The driver's own connection, a subclass that knows this much more."""
@@ -64,6 +82,10 @@ class Raw(Protocol):
     opening: str
     last_commit: bool
     is_clean: bool
+    knows_vector: bool
+
+    def forget(self) -> None:
+        """Nothing rides any more."""
 
     @property
     def in_block(self) -> bool:
@@ -78,7 +100,9 @@ class Raw(Protocol):
     async def clean(self) -> bool:
         """RESET, unless that rode on the last COMMIT; False if a new connection would serve better."""
 
-    async def copy_in(self, table: Sequence[str], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+    async def copy_in(
+        self, table: Sequence[str], columns: Sequence[str], rows: Iterable[Sequence[Any]]
+    ) -> int:
         """COPY rows into a table (schema, name); the number of rows."""
 
     async def copy_out(self, query: str, write: Sink) -> int:
@@ -96,10 +120,3 @@ class Backend(Protocol):
 
     async def connect(self, target: Target, arguments: Mapping[str, Any]) -> Raw:
         """Open one connection with its codecs registered; the caller bounds the time."""
-
-
-def is_silent(descriptor: int) -> bool:
-    """Nothing to read on an idle connection's socket; an idle server speaks only to say goodbye."""
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return not poll.poll(0)

@@ -21,7 +21,9 @@ from plant.core.errors import (
     from_facts,
 )
 
-CLOSED = re.compile(r"connection (is|was) (closed|lost)|server closed the connection|cannot switch to state", re.IGNORECASE)
+CLOSED = re.compile(
+    r"connection (is|was) (closed|lost)|server closed the connection|cannot switch to state", re.IGNORECASE
+)
 # What both drivers refuse before they ask the server; the text carries the value, so only its head is kept.
 REFUSED_VALUE = re.compile(
     r"query argument \$\d+( in element #\d+ of executemany\(\) sequence)?|cannot adapt type '[^']*'"
@@ -64,7 +66,9 @@ def translate_connect(error: BaseException, address: str, timeout: float) -> Pla
         return from_facts(Facts(message=f"no connection to {address} within {timeout:g} s"), ConnectTimeout)
     facts = _facts(chain)
     _redact(chain)
-    state = facts.sqlstate or next((code for text, code in REFUSALS.items() if text.search(facts.message)), None)
+    state = facts.sqlstate or next(
+        (code for text, code in REFUSALS.items() if text.search(facts.message)), None
+    )
     kind = ResourceExhausted if error_class(state, "") is ResourceExhausted else ConnectFailed
     return from_facts(Facts(message=f"no connection to {address}: {facts.message}", sqlstate=state), kind)
 

@@ -11,13 +11,11 @@ import asyncpg
 
 from plant.core.config import Settings
 from plant.core.drivers import vectors
-from plant.core.drivers.backend import RESET, VECTOR_EXISTS, Rides, Sink, Target, is_silent
+from plant.core.drivers.backend import RESET, VECTOR_EXISTS, Pooled, Sink, Target
 
 
-class Connection(Rides, asyncpg.Connection):
+class Connection(Pooled, asyncpg.Connection):
     """asyncpg's connection with what plant's pool asks of one."""
-
-    knows_vector = False
 
     @property
     def in_block(self) -> bool:
@@ -37,7 +35,7 @@ class Connection(Rides, asyncpg.Connection):
 
     def wake(self) -> bool:
         """Resumes reading in any case: asyncpg needs it to close, too."""
-        alive = not self.is_closed() and is_silent(self._transport.get_extra_info("socket").fileno())
+        alive = not self.is_closed() and self.is_silent()
         self._transport.resume_reading()
         return alive
 
@@ -45,10 +43,12 @@ class Connection(Rides, asyncpg.Connection):
         """One simple query, if any."""
         if not self.is_clean:
             await self.execute(RESET)
-        self.opening, self.last_commit, self.is_clean = "", False, False
+        self.forget()
         return self.knows_vector or not await self.fetchval(VECTOR_EXISTS)
 
-    async def copy_in(self, table: Sequence[str], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+    async def copy_in(
+        self, table: Sequence[str], columns: Sequence[str], rows: Iterable[Sequence[Any]]
+    ) -> int:
         """Binary COPY; the number of rows."""
         schema, name = table
         status = await self.copy_records_to_table(name, schema_name=schema, columns=columns, records=rows)
@@ -107,6 +107,7 @@ async def connect(target: Target, arguments: Mapping[str, Any]) -> Connection:
         connection_class=PooledConnection if target.pgbouncer else Connection,
         **sizes,
     )
+    raw.listen_to(raw._transport.get_extra_info("socket").fileno())
     await _register(raw)
     return raw
 

@@ -16,16 +16,14 @@ from psycopg.types import TypeInfo
 
 from plant.core.config import Settings
 from plant.core.drivers import vectors
-from plant.core.drivers.backend import RESET, VECTOR_EXISTS, Rides, Sink, Target, is_silent
+from plant.core.drivers.backend import RESET, VECTOR_EXISTS, Pooled, Sink, Target
 
 MAX_PARAMETERS = 32767
 VOID = 2278  # pg_type.oid of void, which psycopg's registry lacks
 
 
-class Connection(Rides, psycopg.AsyncConnection[Any]):
+class Connection(Pooled, psycopg.AsyncConnection[Any]):
     """psycopg's connection with what plant's pool asks of one."""
-
-    knows_vector = False
 
     @property
     def in_block(self) -> bool:
@@ -49,14 +47,14 @@ class Connection(Rides, psycopg.AsyncConnection[Any]):
         """psycopg reads only during a query."""
 
     def wake(self) -> bool:
-        """A connection that psycopg itself closed has no socket any more."""
-        return not self.closed and is_silent(self.fileno())
+        """Looks at psycopg's own state first: what it has closed has no socket any more."""
+        return not self.closed and self.is_silent()
 
     async def clean(self) -> bool:
         """One simple query, if any."""
         if not self.is_clean:
             await self._alone(RESET)
-        self.opening, self.last_commit, self.is_clean = "", False, False
+        self.forget()
         return self.knows_vector or await (await self._alone(VECTOR_EXISTS)).fetchone() == (False,)
 
     async def _alone(self, sql: str) -> psycopg.AsyncCursor[Any]:
@@ -66,14 +64,18 @@ class Connection(Rides, psycopg.AsyncConnection[Any]):
         await self.set_autocommit(False)
         return cursor
 
-    async def copy_in(self, table: Sequence[str], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+    async def copy_in(
+        self, table: Sequence[str], columns: Sequence[str], rows: Iterable[Sequence[Any]]
+    ) -> int:
         """Binary COPY, which needs the columns' types; the number of rows."""
         name = Identifier(*table)
         names = SQL(", ").join(map(Identifier, columns))
         async with self.cursor() as cursor:
             await cursor.execute(SQL("SELECT {} FROM {} LIMIT 0").format(names, name))
             types = [column.type_code for column in cursor.description or ()]
-            async with cursor.copy(SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(name, names)) as copy:
+            async with cursor.copy(
+                SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(name, names)
+            ) as copy:
                 copy.set_types(types)
                 for row in rows:
                     await copy.write_row(row)
@@ -160,12 +162,17 @@ def engine_arguments(settings: Settings) -> dict[str, Any]:
 
 
 def prepare_dialect(dialect: Any) -> None:
-    """Nothing is missing."""
+    """False, to which SQLAlchemy resets, makes psycopg begin READ WRITE against the session's default; None is mute."""
+    dialect.set_readonly = lambda connection, value: connection.set_read_only(value or None)
+    dialect.set_deferrable = lambda connection, value: connection.set_deferrable(value or None)
 
 
 async def connect(target: Target, arguments: Mapping[str, Any]) -> Connection:
     """`arguments` hold SQLAlchemy's adapters (`context`) and the threshold; all else comes from the target."""
-    passed = {name: arguments[name] for name in ("context", "prepare_threshold") if name in arguments}
+    passed: dict[str, Any] = {
+        **target.tls,
+        **{name: arguments[name] for name in ("context", "prepare_threshold") if name in arguments},
+    }
     options = dict(target.options)
     raw = await Connection.connect(
         host=target.host,
@@ -177,9 +184,9 @@ async def connect(target: Target, arguments: Mapping[str, Any]) -> Connection:
         options=" ".join(f"-c {name}={_escaped(value)}" for name, value in options.items()),
         client_encoding="utf8",
         cursor_factory=Cursor,
-        **target.tls,
         **passed,
     )
+    raw.listen_to(raw.fileno())
     raw.adapters.register_loader("timestamptz", UtcLoader)
     raw.adapters.register_loader(VOID, VoidLoader)
     await _register_vector(raw)

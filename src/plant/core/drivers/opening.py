@@ -16,7 +16,7 @@ from plant.core.errors import ConfigurationError
 def backend_for(driver: Driver) -> Backend:
     """The driver's module; raises ConfigurationError if the driver is not installed."""
     try:
-        return cast(Backend, import_module(f"plant.core.drivers.on_{driver}"))
+        return cast("Backend", import_module(f"plant.core.drivers.on_{driver}"))
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"the URL asks for the driver {driver}, which is not installed: install it, or name the other driver.",

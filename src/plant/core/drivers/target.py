@@ -39,20 +39,29 @@ def target_for(settings: Settings, *, read: bool = False) -> Target:
 
 
 def session_options(settings: Settings, query: dict[str, str], *, read: bool) -> dict[str, str]:
-    """Server settings to start a session with; PgBouncer lets no others through than the first two."""
+    """Server settings to start a session with; PgBouncer lets no others through than the name."""
     name = query.get("application_name", settings.application_name)
     if settings.pgbouncer:
         if "options" in query:
-            raise ConfigurationError("url has options, which PgBouncer refuses: set them on the role.", field="url")
-        return {"application_name": name, "TimeZone": "UTC"}
+            raise ConfigurationError(
+                "url has options, which PgBouncer refuses: set them on the role.", field="url"
+            )
+        return {"application_name": name}
     read_only = {"default_transaction_read_only": "on"} if read else {}
-    return {"application_name": name, **PLAIN, **time_limits(settings), **read_only, **_options(query)}
+    return {"application_name": name, **PLAIN, **_time_limits(settings), **read_only, **_options(query)}
 
 
-def time_limits(settings: Settings) -> dict[str, str]:
+def transaction_options(settings: Settings) -> dict[str, str]:
+    """Server settings to begin each transaction with: behind PgBouncer, what a session cannot start with."""
+    return {**PLAIN, **_time_limits(settings)} if settings.pgbouncer else {}
+
+
+def _time_limits(settings: Settings) -> dict[str, str]:
     """The settings' time limits as server settings, whole milliseconds."""
     limits = {"statement_timeout": settings.statement_timeout, "lock_timeout": settings.lock_timeout}
-    return {name: str(max(1, round(seconds * 1000))) for name, seconds in limits.items() if seconds is not None}
+    return {
+        name: str(max(1, round(seconds * 1000))) for name, seconds in limits.items() if seconds is not None
+    }
 
 
 def _query(url: URL) -> dict[str, str]:
@@ -82,7 +91,9 @@ def _options(query: dict[str, str]) -> dict[str, str]:
     while rest:
         match = SETTING.match(rest)
         if match is None:
-            raise ConfigurationError("url has options that are not of the form -c name=value: correct them.", field="url")
+            raise ConfigurationError(
+                "url has options that are not of the form -c name=value: correct them.", field="url"
+            )
         found[match[1]] = re.sub(r"\\(.)", r"\1", match[2])
         rest = rest[match.end() :]
     return found

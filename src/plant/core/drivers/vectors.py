@@ -6,7 +6,7 @@ Binary: big-endian int16 dimensions, int16 zero, then one float32 each (pgvector
 from __future__ import annotations
 
 import struct
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ HEADER = struct.Struct(">HH")
 def to_binary(value: Any) -> bytes:
     """A float32 array, a sequence of numbers or pgvector's text form, as the server's binary form."""
     array = from_text(value) if isinstance(value, str) else np.asarray(value, dtype=np.float32)
-    return HEADER.pack(array.shape[0], 0) + cast(bytes, array.astype(">f4").tobytes())
+    return HEADER.pack(array.shape[0], 0) + array.astype(">f4").tobytes()
 
 
 def from_binary(data: bytes) -> Floats:

@@ -1,0 +1,115 @@
+"""The audit trail as callers use it: read it, verify it here or in the server, sign its end.
+
+It never writes an entry; the database's triggers do, when the transaction commits. Reading needs a session acting as the agent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from plant.core.errors import InvalidValue
+from plant.security.audit_chain import GENESIS, Chain, Entry, Reason, Verdict
+from plant.security.audit_checkpoint import Checkpoint, sign
+
+BATCH: Final = 1000
+ENTRIES: Final = text(f"""
+SELECT {", ".join("content::text" if name == "content" else name for name in Entry._fields)}
+  FROM plant.audit_log
+ WHERE governance_agent_id = :agent AND seq >= CAST(:first AS bigint) AND seq <= CAST(:last AS bigint)
+ ORDER BY seq
+""")
+HEAD: Final = text("SELECT seq, hash FROM plant.audit_head WHERE governance_agent_id = :agent")
+VERIFY: Final = text("SELECT entries, bad_seq, reason FROM plant.audit_verify(:agent)")
+SEAL_NOW: Final = text("SET CONSTRAINTS plant.audit_seal IMMEDIATE")
+SEAL_LATER: Final = text("SET CONSTRAINTS plant.audit_seal DEFERRED")
+END: Final = 2**63 - 1
+
+
+async def entries(session: AsyncSession, agent: str, *, first: int = 1, last: int = END) -> AsyncIterator[Entry]:
+    """The agent's entries `first` to `last` in order, fetched 1000 at a time through a server-side cursor."""
+    async for batch in _batches(session, agent, first, last):
+        for entry in batch:
+            yield entry
+
+
+async def verify(
+    session: AsyncSession,
+    agent: str,
+    *,
+    checkpoints: Sequence[Checkpoint] = (),
+    key: Ed25519PublicKey | None = None,
+) -> Verdict:
+    """Recompute the whole chain here, in constant memory, independently of the server's own functions.
+
+    With checkpoints, a cut, deleted or wholly rewritten chain shows too. Raises InvalidValue for a checkpoint that is another
+    agent's or not signed by `key`. Run it in REPEATABLE READ if the agent is being written to.
+    """
+    for checkpoint in checkpoints:
+        _check(checkpoint, agent, key)
+    expected = {checkpoint.seq: checkpoint.hash for checkpoint in checkpoints}
+    head = (await session.execute(HEAD, {"agent": agent})).one_or_none()
+    chain = Chain(agent)
+    async for batch in _batches(session, agent, 1, END):
+        for entry in batch:
+            chain.feed(entry)
+            if entry.seq in expected and expected.pop(entry.seq) != entry.hash:
+                chain.blame(entry.seq, Reason.CHECKPOINT)
+    chain.expect_end(*(head or (0, GENESIS)))
+    if expected:
+        chain.blame(chain.next_seq, Reason.MISSING)
+    return chain.verdict()
+
+
+async def verify_in_server(session: AsyncSession, agent: str) -> Verdict:
+    """The same judgement by the SQL function plant.audit_verify, without moving the entries; it knows no checkpoints."""
+    found = (await session.execute(VERIFY, {"agent": agent})).one()
+    head = (await session.execute(HEAD, {"agent": agent})).one_or_none()
+    return Verdict(
+        governance_agent_id=agent,
+        entries=found.entries,
+        bad_seq=found.bad_seq,
+        reason=None if found.reason is None else Reason(found.reason),
+        head_hash=GENESIS if head is None else head.hash,
+    )
+
+
+async def checkpoint(session: AsyncSession, agent: str, key: Ed25519PrivateKey) -> Checkpoint:
+    """Verify the chain and sign its end; raises InvalidValue (field chain) for a chain that is not intact."""
+    verdict = await verify(session, agent)
+    if not verdict.intact:
+        raise InvalidValue(
+            f"entry {verdict.bad_seq} of the chain is bad ({verdict.reason}), so its end is not signed: "
+            "find out who changed the database.",
+            field="chain",
+        )
+    return sign(agent, verdict.entries, verdict.head_hash, key)
+
+
+async def seal(session: AsyncSession) -> None:
+    """Write the entries of what this transaction did so far now, not at COMMIT, to read them in the same transaction.
+
+    The agent's chain stays locked until the transaction ends.
+    """
+    await session.execute(SEAL_NOW)
+    await session.execute(SEAL_LATER)
+
+
+async def _batches(session: AsyncSession, agent: str, first: int, last: int) -> AsyncIterator[Sequence[Entry]]:
+    result = await session.stream(
+        ENTRIES, {"agent": agent, "first": first, "last": last}, execution_options={"yield_per": BATCH}
+    )
+    async for rows in result.partitions(BATCH):
+        yield [Entry._make(row) for row in rows]
+
+
+def _check(checkpoint: Checkpoint, agent: str, key: Ed25519PublicKey | None) -> None:
+    if checkpoint.governance_agent_id != agent:
+        raise InvalidValue("the checkpoint is another governance agent's: pass one of this chain.", field="checkpoint")
+    if key is None:
+        raise InvalidValue("a checkpoint proves nothing without its signer's public key: pass key.", field="key")
+    checkpoint.check(key)

@@ -1,0 +1,38 @@
+"""A process for tests to kill: `python -m tests.servers.victim CELL` in a project's folder.
+
+Provisions a server as the plugin does, says `ready` and its address, then does as it is told, a line at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from pgmatrix.clients import connect
+from pgmatrix.config import load
+from pgmatrix.databases.stock import Stock
+from pgmatrix.databases.template import server_values
+from pgmatrix.matrix import Cell
+from pgmatrix.provision import provision
+
+
+def main() -> None:
+    """Provision; then `clone` until killed, or `end` well."""
+    found = provision(load(Path.cwd()), Cell.parse(sys.argv[1]), workers=2, label="victim")
+    facts = {"server": server_values(found.server), "template": found.template, "token": found.token}
+    print(json.dumps(facts), flush=True)
+    for line in sys.stdin:
+        if line == "clone\n":
+            stock = Stock(
+                lambda: connect(found.server), template=found.template, token=found.token, worker="gw0", size=4
+            )
+            stock.expect(10_000)
+            while True:
+                print(stock.take(), flush=True)
+        break
+    found.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""Keeps unit tests what they are: no connection, no process; and property tests the same in every CI run."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("local", max_examples=40, deadline=None, database=None)
+settings.register_profile("ci", max_examples=100, deadline=None, database=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+_FORBIDDEN: tuple[tuple[Any, str, str], ...] = (
+    (socket.socket, "connect", "a connection"),
+    (socket.socket, "connect_ex", "a connection"),
+    (subprocess.Popen, "__init__", "a process"),
+    (os, "fork", "a process"),
+    (os, "forkpty", "a process"),
+    (os, "posix_spawn", "a process"),
+    (os, "system", "a process"),
+)
+
+
+@pytest.fixture(autouse=True)
+def no_sockets_no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail a unit test that connects or starts a process. A socket pair, as asyncio wakes itself with, is allowed."""
+    for owner, name, what in _FORBIDDEN:
+        monkeypatch.setattr(owner, name, _refusal(f"{owner.__name__}.{name}", what))
+
+
+def _refusal(name: str, what: str) -> Callable[..., NoReturn]:
+    def refuse(*args: object, **kwargs: object) -> NoReturn:
+        pytest.fail(f"a unit test wanted {what} ({name}); move it to tests/servers or tests/plugin, or use a value")
+
+    return refuse

@@ -1,0 +1,59 @@
+"""The rules of this folder hold: what connects or starts a process fails, what asyncio needs works."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+Failed: type[BaseException] = pytest.fail.Exception
+
+
+def _connect() -> None:
+    with socket.socket() as ours:
+        ours.connect(("127.0.0.1", 1))
+
+
+def _connect_unix() -> None:
+    with socket.socket(socket.AF_UNIX) as ours:
+        ours.connect_ex("/nowhere")
+
+
+@pytest.mark.parametrize(
+    ("attempt", "name"),
+    [
+        (_connect, "a connection (socket.connect)"),
+        (_connect_unix, "a connection (socket.connect_ex)"),
+        (lambda: subprocess.run([sys.executable, "-V"], check=False), "a process (Popen.__init__)"),
+        (os.fork, "a process (posix.fork)"),
+        (lambda: os.system("true"), "a process (posix.system)"),  # noqa: S605
+    ],
+)
+def test_a_connection_or_a_process_fails_the_test(attempt: Callable[[], object], name: str) -> None:
+    """A unit test that connects or starts a process fails, and the failure names the call."""
+    call = os.fork if attempt is _FORK else attempt
+
+    with pytest.raises(Failed) as failure:
+        call()
+
+    assert f"a unit test wanted {name}" in str(failure.value)
+
+
+_FORK = os.fork
+
+
+def test_asyncio_still_runs() -> None:
+    """An event loop, which wakes itself through a socket pair, still starts and ends."""
+
+    async def answer() -> int:
+        await asyncio.sleep(0)
+        return 42
+
+    found = asyncio.run(answer())
+
+    assert found == 42
