@@ -64,7 +64,7 @@ class _Keeping:
 
 def providers(config: Config, guard: Guard) -> list[Provider]:
     """The providers in the order of `auto`."""
-    from pgmatrix.servers.container import ContainerProvider
+    from pgmatrix.servers.container.provider import ContainerProvider
 
     cache = cache_root(config["cache"])
     return [
@@ -156,10 +156,10 @@ def _template(
     """The template on a started server, and the promise to remove what is ours from a server that stays."""
     if server.provider is ProviderName.EXTERNAL:
         made = roles.enter(client, token=token, names=recipe.roles)
-        stack.callback(roles.leave, client, token=token, names=recipe.roles, made=made)
         order = {"server": server_values(server), "token": token, "roles": recipe.roles, "made": made}
         argv = [sys.executable, "-m", "pgmatrix.databases.removal"]
         stack.callback(guard.command(argv, json.dumps(order)))
+        stack.callback(roles.leave, client, token=token, names=recipe.roles, made=made)
     template = ensure_template(client, server, recipe, key, token)
     roles.adopt(client, server, recipe.roles)
     return template

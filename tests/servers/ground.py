@@ -106,13 +106,14 @@ def until(condition: Callable[[], object], seconds: float = 5.0, pause: float = 
 
 
 def processes(text: str) -> list[tuple[int, str]]:
-    """The running processes whose command line holds `text`, except this one: process id and command line."""
+    """The processes with `text` in their command line or environment, except this one: id and command line."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             words = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            known = text in words or text.encode() in (folder / "environ").read_bytes()
         except OSError:
             continue
-        if text in words and int(folder.name) != os.getpid():
+        if known and words and int(folder.name) != os.getpid():
             found.append((int(folder.name), words))
     return found

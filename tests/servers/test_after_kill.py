@@ -18,7 +18,9 @@ MOMENTS: dict[str, Moment] = {
     "a cluster is copied": lambda ground: list(ground.data.glob("pgmatrix-*/data/base")),
     "the server starts": lambda ground: list(ground.data.glob("pgmatrix-*/stderr")),
     "the server runs": lambda ground: list(ground.data.glob("pgmatrix-*/data/postmaster.pid")),
-    "the template is built": lambda ground: processes(f"databases.build {ground.folder}"),
+    "the template is built": lambda ground: [
+        words for _, words in processes(str(ground.folder)) if words.endswith("pgmatrix.databases.build")
+    ],
     "a cluster is kept": lambda ground: [
         path for path in ground.cache.glob("clusters/.*/data/base") if "initdb" not in str(path)
     ],

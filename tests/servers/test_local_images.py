@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pgmatrix.servers.docker_engine import Engine
+from pgmatrix.servers.container.engine import Engine
 
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("docker_engine")]
 

@@ -9,7 +9,10 @@ import asyncio
 import importlib
 import inspect
 import json
+import os
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,7 @@ def server_from(values: dict[str, Any]) -> Server:
 
 def main() -> None:
     """Import the callable from the current folder and call it; await it if it is a coroutine function."""
+    threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
     order = json.load(sys.stdin)
     sys.path.insert(0, str(Path.cwd()))
     module, _, function = order["callable"].partition(":")
@@ -34,6 +38,13 @@ def main() -> None:
     result = target(Database(name=order["database"], server=server_from(order["server"])))
     if inspect.isawaitable(result):
         asyncio.run(_wait(result))
+
+
+def _end_with(parent: int) -> None:
+    """End when who ordered the template has died: nobody wants it any more."""
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os._exit(1)
 
 
 async def _wait(result: Any) -> None:

@@ -40,6 +40,11 @@ def clone_pattern(token: str) -> str:
     return f"{PREFIX}c_{_hex(token)}_".replace("_", r"\_") + "%"
 
 
+def build_pattern(token: str) -> str:
+    """The LIKE pattern of every template the session `token` is building."""
+    return f"{PREFIX}b_".replace("_", r"\_") + rf"%\_{_hex(token)}"
+
+
 def token_of(name: str) -> str | None:
     """The session a clone or an unfinished template belongs to; None for any other name."""
     match = _TOKEN.match(name)

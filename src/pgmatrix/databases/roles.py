@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pgmatrix.clients import Client, quote_name, quote_text
 from pgmatrix.config import ProviderName
 from pgmatrix.databases.database import role_password
-from pgmatrix.databases.names import PREFIX, clone_pattern, lock_number, token_of
+from pgmatrix.databases.names import PREFIX, build_pattern, clone_pattern, lock_number, token_of
 from pgmatrix.databases.template import drop
 from pgmatrix.errors import Attempt, ConfigError
 from pgmatrix.servers.protocol import Server
@@ -49,8 +49,9 @@ def adopt(client: Client, server: Server, names: Sequence[str]) -> None:
 
 
 def leave(client: Client, *, token: str, names: Sequence[str], made: Sequence[str]) -> None:
-    """Drop the session's clones; if no other session is there, also templates and those of `names` that are ours."""
-    _drop_like(client, clone_pattern(token))
+    """Drop what the session made; if no other is there, also templates and those of `names` that are ours."""
+    for pattern in (clone_pattern(token), build_pattern(token)):
+        _drop_like(client, pattern)
     mark = lock_number(MARK)
     if client.execute(f"select pg_try_advisory_lock({mark})")[0][0]:
         _drop_like(client, PREFIX.replace("_", r"\_") + "%")

@@ -11,15 +11,23 @@ import errno
 import fcntl
 import json
 import os
+import secrets
 import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pgmatrix.errors import CacheError
 
 _MANIFEST = "pgmatrix-manifest.json"
 _LOCKED_OUT = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+Withdraw = Callable[[], None]
+Promise = Callable[[Path], Withdraw]
+
+
+def _no_promise(path: Path) -> Withdraw:
+    return lambda: None
 
 
 def cache_root(setting: str = "") -> Path:
@@ -48,10 +56,11 @@ def explained(path: Path, wanted: str) -> Iterator[None]:
 
 
 class Cache:
-    """Named entries of one kind below `root`."""
+    """Named entries of one kind below `root`. `promise` removes an unfinished one if we die."""
 
-    def __init__(self, root: Path, kind: str) -> None:
+    def __init__(self, root: Path, kind: str, promise: Promise = _no_promise) -> None:
         self.folder = root / kind
+        self._promise = promise
 
     def path(self, key: str) -> Path:
         """Where entry `key` is or would be."""
@@ -76,17 +85,19 @@ class Cache:
     @contextlib.contextmanager
     def building(self, key: str) -> Iterator[Path]:
         """A private folder that becomes entry `key` if the block ends well, and goes away if not."""
-        with explained(self.folder, "write to the cache"):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            private = Path(tempfile.mkdtemp(prefix=f".{key}.", dir=self.folder))
+        private = self.folder / f".{key}.{secrets.token_hex(4)}"
+        withdraw = self._promise(private)
         try:
-            private.chmod(0o755)
             with explained(self.folder, "write to the cache"):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                private.mkdir()
+                private.chmod(0o755)
                 yield private
                 _write_manifest(private)
             self._publish(private, key)
         finally:
             shutil.rmtree(private, ignore_errors=True)
+            withdraw()
 
     def sweep(self, key: str) -> None:
         """Remove what builders of `key` that were killed left. Call it with the lock held: no other one is alive."""

@@ -24,7 +24,7 @@ from pgmatrix.servers.cache import Cache, explained
 from pgmatrix.servers.guard import Guard, Withdraw
 from pgmatrix.servers.protocol import Lease, Server, ServerSpec
 from pgmatrix.servers.readiness import wait_until_ready
-from pgmatrix.servers.watchdog import end_process, start_time
+from pgmatrix.servers.watchdog import end_process, remove_tree, start_time
 
 _PORT = 5432
 _SUPERUSER = "postgres"
@@ -39,8 +39,8 @@ class EmbeddedProvider:
     keeps_snapshots = True
 
     def __init__(self, *, cache: Path, guard: Guard, extensions: Sequence[str] = (), run_as: str = "") -> None:
-        self._builds = Cache(cache, "builds")
-        self._clusters = Cache(cache, "clusters")
+        self._builds = Cache(cache, "builds", guard.directory)
+        self._clusters = Cache(cache, "clusters", guard.directory)
         self._guard = guard
         self._extensions = tuple(extensions)
         self._run_as = run_as
@@ -73,12 +73,12 @@ class EmbeddedProvider:
         source = self._clusters.verify(cluster)
         place = storage.choose_place(memory=spec.memory)
         storage.sweep(place)
-        folder = storage.make_directory(place)
+        folder, withdraw = storage.make_directory(place, self._guard.directory)
         lease = EmbeddedLease(
             folder=folder,
             account=account,
             clusters=self._clusters,
-            withdraw=self._guard.directory(folder),
+            withdraw=withdraw,
             restored=key is not None,
         )
         try:
@@ -154,19 +154,25 @@ class EmbeddedLease:
     def save(self, key: str) -> None:
         """Shut down cleanly, then publish the data folder as cluster `key`."""
         self._shut_down()
+        with self._clusters.locked(key):
+            self._clusters.sweep(key)
+            if not self._clusters.has(key):
+                self._publish(key)
+        self._clusters.prune(_KEPT_CLUSTERS)
+        self.stop()
+
+    def _publish(self, key: str) -> None:
         with self._clusters.building(key) as private, explained(self._clusters.folder, "keep a cluster"):
             for litter in ("postmaster.opts", "log"):
                 _remove(self._folder / "data" / litter)
             _copy(self._folder / "data", private / "data", self._account)
-        self._clusters.prune(_KEPT_CLUSTERS)
-        self.stop()
 
     def stop(self) -> None:
         """End the server at once (its data is thrown away) and remove its folder."""
         if self._process is not None and self._process.poll() is None:
             end_process(self._process.pid, start_time(self._process.pid), grace=5.0)
             self._process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        remove_tree(str(self._folder))
         while self._withdraw:
             self._withdraw.pop()()
 
@@ -174,7 +180,7 @@ class EmbeddedLease:
         """Mark the folder so that no sweep takes it, and leave the process."""
         assert self._process is not None
         storage.mark_kept(self._folder)
-        return f"kill -QUIT {self._process.pid}; rm -r {self._folder}"
+        return f"kill -QUIT {self._process.pid}; sleep 1; rm -r {self._folder}"
 
     def log_tail(self, lines: int) -> list[str]:
         """The newest lines of the server's standard error and of its log."""

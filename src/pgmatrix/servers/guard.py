@@ -33,7 +33,7 @@ class Guard:
         return self._promise(kind="process", pid=pid, started=watchdog.start_time(pid))
 
     def directory(self, path: Path) -> Withdraw:
-        """Remove the tree at `path` if we die."""
+        """End what works in the tree at `path`, and remove it, if we die. It need not exist yet."""
         return self._promise(kind="directory", path=str(path))
 
     def command(self, argv: Sequence[str], text: str = "") -> Withdraw:

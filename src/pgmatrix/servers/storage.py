@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
+import secrets
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from pgmatrix.servers.cache import explained
+from pgmatrix.servers.cache import Promise, Withdraw, explained
 from pgmatrix.servers.protocol import short_runtime_directory
-from pgmatrix.servers.watchdog import end_process, start_time
+from pgmatrix.servers.watchdog import end_process, remove_tree, start_time
 
 _MEMORY = Path("/dev/shm")
 _PREFIX = "pgmatrix-"
@@ -46,14 +46,24 @@ def choose_place(*, memory: bool) -> Place:
     return Place(folder=_MEMORY, reason=f"in memory ({_MEMORY})")
 
 
-def make_directory(place: Place) -> Path:
-    """A new folder of ours in `place`, marked with its owner. Raises CacheError where the disk is full or read-only."""
-    with explained(place.folder, "make room for a server"):
-        path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place.folder))
-        path.chmod(0o755)
-        owner = {"pid": os.getpid(), "started": start_time(os.getpid())}
-        (path / _OWNER).write_text(json.dumps(owner), encoding="utf-8")
-    return path
+def make_directory(place: Place, promise: Promise) -> tuple[Path, Withdraw]:
+    """A new folder of ours in `place`, marked with its owner, and what withdraws the promise to remove it.
+
+    The promise comes first: there is no moment without it. Raises CacheError where the disk is full or read-only.
+    """
+    path = place.folder / f"{_PREFIX}{secrets.token_hex(4)}"
+    withdraw = promise(path)
+    try:
+        with explained(place.folder, "make room for a server"):
+            path.mkdir()
+            path.chmod(0o755)
+            owner = {"pid": os.getpid(), "started": start_time(os.getpid())}
+            (path / _OWNER).write_text(json.dumps(owner), encoding="utf-8")
+    except BaseException:
+        remove_tree(str(path))
+        withdraw()
+        raise
+    return path, withdraw
 
 
 def mark_kept(path: Path) -> None:
@@ -67,7 +77,7 @@ def sweep(place: Place) -> list[str]:
     for path in place.folder.glob(f"{_PREFIX}*"):
         if _is_ours(path) and _is_orphan(path):
             _end_server(path)
-            shutil.rmtree(path, ignore_errors=True)
+            remove_tree(str(path))
             swept.append(str(path))
     return swept
 

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -34,7 +35,8 @@ def end_process(pid: int, started: str, grace: float = 1.0) -> None:
         return
     for number in (signal.SIGQUIT, signal.SIGKILL):
         try:
-            (os.kill if number is signal.SIGQUIT else os.killpg)(pid, number)
+            whole = number is signal.SIGKILL and os.getpgid(pid) == pid
+            (os.killpg if whole else os.kill)(pid, number)
         except ProcessLookupError:
             return
         deadline = time.monotonic() + grace
@@ -52,12 +54,44 @@ def _is_zombie(pid: int) -> bool:
         return False
 
 
+def end_processes_in(folder: str) -> None:
+    """End what was told on its command line to work in `folder`: a server, initdb, a copy, a download."""
+    for pid, words in _command_lines():
+        if pid != os.getpid() and any(word == folder or word.startswith(folder + "/") for word in words):
+            end_process(pid, start_time(pid))
+
+
+def _command_lines() -> Iterator[tuple[int, list[str]]]:
+    if not os.path.isdir("/proc/self"):
+        argv = ["ps", "-axww", "-o", "pid=,command="]
+        for line in subprocess.run(argv, capture_output=True, text=True, check=False).stdout.splitlines():
+            pid, *words = line.split()
+            yield int(pid), words
+        return
+    for name in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{name}/cmdline", "rb") as file:
+                yield int(name), os.fsdecode(file.read()).split("\0")
+        except (OSError, ValueError):
+            continue
+
+
+def remove_tree(folder: str, patience: float = 2.0) -> None:
+    """Remove the tree at `folder`; again, for `patience` seconds, while somebody who is ending writes there."""
+    deadline = time.monotonic() + patience
+    shutil.rmtree(folder, ignore_errors=True)
+    while os.path.lexists(folder) and time.monotonic() < deadline:
+        time.sleep(0.02)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def undo(task: dict[str, Any]) -> None:
     """Carry out one clean-up."""
     if task["kind"] == "process":
         end_process(task["pid"], task["started"])
     elif task["kind"] == "directory":
-        shutil.rmtree(task["path"], ignore_errors=True)
+        end_processes_in(task["path"])
+        remove_tree(task["path"])
     else:
         subprocess.run(task["argv"], input=task["input"], text=True, check=False, timeout=30)
 

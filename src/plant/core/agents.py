@@ -62,7 +62,9 @@ def acting_as(agent: str) -> Iterator[str]:
 
 
 def _typed(method: Callable[Params, Result]) -> Callable[Params, Result]:
-    """After a failed flush SQLAlchemy refuses with an error of its own what the server would refuse with 25P02."""
+    """After a failed flush SQLAlchemy refuses with an error of its own what the server would refuse with
+    25P02.
+    """
 
     @wraps(method)
     def typed(*args: Params.args, **kwargs: Params.kwargs) -> Result:
@@ -88,7 +90,8 @@ class PlantSession(Session):
 def begin_info(agent: str | None, settings: Mapping[str, str], *, pgbouncer: bool) -> dict[str, Any]:
     """`info` for a PlantSession: its own agent or None, and server settings for each transaction.
 
-    Behind PgBouncer the server's session may be another client's: no agent is sent as an empty one, and no RESET.
+    Behind PgBouncer the server's session may be another client's: no agent is sent as an empty one, and no
+    RESET.
     """
     return {INFO_KEY: (None if agent is None else checked_agent(agent), dict(settings), pgbouncer)}
 
@@ -122,7 +125,7 @@ def _announce_last_commit(session: Session) -> None:
 
 
 def local_settings(settings: Mapping[str, str]) -> str:
-    """SQL that sets each for the transaction; values in hexadecimal, which no quote or backslash can leave."""
+    """SQL that sets each for the transaction; values in hexadecimal, which no quote can leave."""
     calls = (
         f"set_config('{name}', convert_from(decode('{value.encode().hex()}', 'hex'), 'UTF8'), true)"
         for name, value in settings.items()

@@ -1,6 +1,8 @@
-"""Many rows at once: multi-row INSERT, COPY in, COPY out; inside the session's transaction, the same on both drivers.
+"""Many rows at once: multi-row INSERT, COPY in, COPY out; inside the session's transaction, the same on
+both drivers.
 
-COPY FROM cannot write to a table under row-level security (PostgreSQL refuses it): there `bulk_insert` is the way.
+COPY FROM cannot write to a table under row-level security (PostgreSQL refuses it): there `bulk_insert` is
+the way.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Select, Table, insert, select, text
 from sqlalchemy.dialects import postgresql
@@ -23,9 +25,11 @@ BEGIN = text("SELECT 1")
 async def bulk_insert(
     session: AsyncSession, table: Table, rows: Iterable[Mapping[str, Any]], *, chunk: int = CHUNK
 ) -> int:
-    """INSERT rows (column name to value; all with the same names) in chunks of `chunk` rows; how many there were.
+    """INSERT rows (column name to value; all with the same names) in chunks of `chunk` rows; how many there
+    were.
 
-    Rows are taken from the iterable as they are sent. Raises PlantErrors; the transaction is then to be rolled back.
+    Rows are taken from the iterable as they are sent. Raises PlantErrors; the transaction is then to be
+    rolled back.
     """
     statement, done = insert(table), 0
     source = iter(rows)
@@ -47,7 +51,8 @@ async def copy_in(
 
 
 async def copy_out(session: AsyncSession, source: Table | Select[Any], write: Sink) -> int:
-    """Hand the rows of a table or a SELECT to `await write(chunk)` as CSV in UTF-8 with a header line; how many.
+    """Hand the rows of a table or a SELECT to `await write(chunk)` as CSV in UTF-8 with a header line; how
+    many.
 
     Memory does not grow with the rows. An exception of `write` ends the COPY and arrives unchanged.
     """
@@ -72,11 +77,10 @@ def _typed() -> Iterator[None]:
 
 
 async def _driver(session: AsyncSession) -> Raw:
-    """The driver's connection, its transaction begun: SQLAlchemy sends BEGIN with the first statement only."""
+    """The driver's connection, its transaction begun: SQLAlchemy sends BEGIN with the first statement."""
     await session.execute(BEGIN)
     proxied = await (await session.connection()).get_raw_connection()
-    raw: Raw = proxied.driver_connection
-    return raw
+    return cast("Raw", proxied.driver_connection)
 
 
 def _bound(

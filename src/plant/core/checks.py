@@ -1,7 +1,8 @@
-"""What a value must be before it is sent, field by field: pure checks that return the value or raise InvalidValue.
+"""What a value must be before it is sent, field by field: pure checks that return the value or raise
+InvalidValue.
 
-The two drivers disagree on what they accept and what they then store; a value that passes here is stored alike by both.
-Messages name the field and the fault and never quote the value.
+The two drivers disagree on what they accept and what they then store; a value that passes here is stored
+alike by both. Messages name the field and the fault and never quote the value.
 """
 
 from __future__ import annotations
@@ -61,7 +62,9 @@ def checked_integer(value: object, field: Field = None, *, bits: int = 32) -> in
 
 
 def checked_numeric(value: object, field: Field = None, *, precision: int, scale: int) -> Decimal:
-    """A finite Decimal or an int that fits numeric(precision, scale) without rounding; no float, bool or text."""
+    """A finite Decimal or an int that fits numeric(precision, scale) without rounding; no float, bool or
+    text.
+    """
     if not isinstance(value, (int, Decimal)) or isinstance(value, bool):
         refuse(field, f"must be a Decimal or a whole number, not {type_name(value)}")
     number = Decimal(value)
@@ -99,7 +102,9 @@ def checked_moment(value: object, field: Field = None) -> datetime:
 
 
 def checked_wall_time(value: object, field: Field = None) -> datetime:
-    """A naive datetime, for `timestamp` without time zone; neither aware nor an end that stands for infinity."""
+    """A naive datetime, for `timestamp` without time zone; neither aware nor an end that stands for
+    infinity.
+    """
     if not isinstance(value, datetime):
         refuse(field, f"must be a datetime, not {type_name(value)}")
     if value.tzinfo is not None:
@@ -138,8 +143,8 @@ def checked_json(value: Any, field: Field = None) -> Any:
 def checked_vector(value: object, field: Field = None, *, dimensions: int) -> NDArray[np.float32]:
     """A float32 array, shape (dimensions,), from a list, tuple or array of real numbers.
 
-    Refuses text, other shapes (DimensionMismatch for another length), NaN, infinity, and vectors whose squared length
-    is zero or infinite in float32, which have no direction and no cosine distance.
+    Refuses text, other shapes (DimensionMismatch for another length), NaN, infinity, and vectors whose
+    squared length is zero or infinite in float32, which have no direction and no cosine distance.
     """
     if not isinstance(value, (list, tuple, np.ndarray)):
         refuse(field, f"must be a list, tuple or array of numbers, not {type_name(value)}")

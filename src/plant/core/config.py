@@ -1,6 +1,8 @@
-"""Settings of the data layer, from arguments, the environment (`PLANT_...`) and `.env`, checked against each other.
+"""Settings of the data layer, from arguments, the environment (`PLANT_...`) and `.env`, checked against
+each other.
 
-It opens nothing and imports no driver. Passwords never show in a repr, an error or a log. All times are seconds.
+It opens nothing and imports no driver. Passwords never show in a repr, an error or a log. All times are
+seconds.
 """
 
 from __future__ import annotations
@@ -105,7 +107,9 @@ class Settings(BaseSettings):
 
 
 def parse_url(text: str, *, driver: Driver | None = None, field: str = "url") -> URL:
-    """The URL with its driver named; raises ConfigurationError naming `field`, never showing the URL itself."""
+    """The URL with its driver named; raises ConfigurationError naming `field`, never showing the URL
+    itself.
+    """
     wanted = "postgresql+asyncpg://user@host:port/database or postgresql+psycopg://..."
     try:
         url = make_url(text)
@@ -136,6 +140,7 @@ def _first_problem(error: ValidationError) -> ConfigurationError:
     problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
     field = str(problem["loc"][0]) if problem["loc"] else "settings"
     return ConfigurationError(
-        f"setting {field} is not usable: {problem['msg']}. Set it by argument, by PLANT_{field.upper()} or in .env.",
+        f"setting {field} is not usable: {problem['msg']}. "
+        f"Set it by argument, by PLANT_{field.upper()} or in .env.",
         field=field,
     )

@@ -1,6 +1,7 @@
 """The way in for an application: writes to the primary, reads to the read engine, health and metrics of both.
 
-It decides where a session goes and nothing else; without `read_url` both engines use the primary, each with its pool.
+It decides where a session goes and nothing else; without `read_url` both engines use the primary, each with
+its pool.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ REVISION = text("SELECT max(version_num) FROM plant.alembic_version")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """One server: whether it answers, what it runs, which revision it has. `replica_lag` in seconds, None on a primary."""
+    """One server: whether it answers, what it runs, which revision it has. `replica_lag` in seconds, None
+    on a primary.
+    """
 
     reachable: bool
     problem: str | None = None

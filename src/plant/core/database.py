@@ -1,7 +1,7 @@
 """Engines from settings, sessions that end their transaction, and the retry of what may be retried.
 
-It routes nothing (plant.core.connector does) and knows no table. A session commits at the end of its block, rolls
-back on any exception, and gives its connection back in every case.
+It routes nothing (plant.core.connector does) and knows no table. A session commits at the end of its block,
+rolls back on any exception, and gives its connection back in every case.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
@@ -71,8 +71,8 @@ class Database:
         """A session acting as `agent` (else as `acting_as` says).
 
         It commits at the end, rolls back on any exception and passes that on. `deferrable` waits for a safe
-        snapshot, in a SERIALIZABLE read-only transaction only. Raises InvalidValue for an agent id that cannot be
-        one; inside, whatever is awaited raises PlantErrors.
+        snapshot, in a SERIALIZABLE read-only transaction only. Raises InvalidValue for an agent id that
+        cannot be one; inside, whatever is awaited raises PlantErrors.
         """
         bind = self._engine_with(isolation or self.settings.isolation, read_only, deferrable)
         info = begin_info(agent, self._options, pgbouncer=self.settings.pgbouncer)
@@ -108,21 +108,21 @@ class Database:
             except PlantError as error:
                 if not isinstance(error, Retryable) or attempt >= retries:
                     raise
-            await asyncio.sleep(full_jitter(attempt, random.random()))
+            await asyncio.sleep(full_jitter(attempt, random.random()))  # noqa: S311 - no secret depends on it
             attempt += 1
 
     def metrics(self) -> PoolMetrics:
         """The pool's figures of this moment."""
-        pool = self.engine.sync_engine.pool
-        assert isinstance(pool, PlantPool)
-        return pool.metrics()
+        return cast("PlantPool", self.engine.sync_engine.pool).metrics()
 
     async def close(self) -> None:
         """Close idle connections; those in use are closed when they come back."""
         await self.engine.dispose()
 
     def _engine_with(self, isolation: Isolation | None, read_only: bool, deferrable: bool) -> AsyncEngine:
-        """The engine, or a view of it over the same pool, with options for BEGIN; made once for each combination."""
+        """The engine, or a view of it over the same pool, with options for BEGIN; made once for each
+        combination.
+        """
         key = (isolation, read_only, deferrable)
         if key not in self._engines:
             options: dict[str, Any] = {"isolation_level": str(isolation)} if isolation else {}

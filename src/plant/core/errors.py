@@ -1,17 +1,19 @@
-"""Every error plant raises, one tree, and the pure rule from SQLSTATE to class. It reads no driver's exception.
+"""Every error plant raises, and the pure rule from SQLSTATE to class. It reads no driver's exception.
 
 PlantError
-    ConfigurationError            settings that cannot work, named by field
-    ConnectionProblem             ConnectFailed > ConnectTimeout; ConnectionLost (08, 57P01-57P05); PoolTimeout
-    ConstraintViolation (23)      UniqueViolation, ForeignKeyViolation, NotNullViolation, CheckViolation, ExclusionViolation
-    InvalidValue (22 or client)   DimensionMismatch
+    ConfigurationError: settings that cannot work, named by field
+    ConnectionProblem: ConnectFailed > ConnectTimeout; ConnectionLost (08, 57P01 to 57P05); PoolTimeout
+    ConstraintViolation (23): Unique-, ForeignKey-, NotNull-, Check-, ExclusionViolation
+    InvalidValue (22, or refused by the client): DimensionMismatch
     InsufficientPrivilege (42501)
-    TransactionProblem            ReadOnlyTransaction, FailedTransaction, SerializationFailure*, DeadlockDetected*
-    LockTimeout (55P03), QueryCanceled (57014), StaleStatement* (0A000), StatementRefused (42, 0A)
-    ResourceExhausted (53), ServerError (all others, raised by triggers too)
+    TransactionProblem (25, 40): ReadOnlyTransaction, FailedTransaction, SerializationFailure*,
+    DeadlockDetected* LockTimeout (55P03), QueryCanceled (57014), StaleStatement* (0A000), StatementRefused
+    (42, 0A) ResourceExhausted (53), ServerError (all others, what triggers raise too)
 
 * also Retryable: nothing of the transaction remains, and running it again can succeed.
 """
+
+# ruff: noqa: N818 - the names say what happened, as PostgreSQL's condition names do
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ class Retryable:
 
 
 class ConfigurationError(PlantError):
-    """Settings or arguments that are missing, malformed or contradict each other; `field` names the culprit."""
+    """Settings or arguments that are missing, malformed or contradict each other; `field` names the
+    culprit.
+    """
 
 
 class ConnectionProblem(PlantError):
@@ -84,7 +88,7 @@ class PoolTimeout(ConnectionProblem):
 
 
 class ConstraintViolation(PlantError):
-    """SQLSTATE class 23: the database refused a row; `constraint` and `table` (or `column`) say which rule."""
+    """SQLSTATE class 23: the database refused a row; `constraint` and `table` or `column` say which rule."""
 
     advice = "Correct the row and run the transaction again."
 

@@ -1,13 +1,14 @@
-"""plant's connection pool: SQLAlchemy's, with typed errors and counted waiters, and nothing dirty comes back to it.
+"""plant's connection pool: SQLAlchemy's, with typed errors and counted waiters, and nothing dirty comes
+back to it.
 
-A connection that comes back is rolled back and reset in one message; one that the server closed is replaced at
-checkout without asking the server first.
+A connection that comes back is rolled back and reset in one message; one that the server closed is replaced
+at checkout without asking the server first.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import AsyncAdaptedQueuePool, Connection, Engine, PoolProxiedConnection, PoolResetState, event
 from sqlalchemy.engine import AdaptedConnection, ExceptionContext
@@ -55,8 +56,7 @@ class PlantPool(AsyncAdaptedQueuePool):
 
     def recreate(self) -> PlantPool:
         """SQLAlchemy's successor of a disposed pool; the count of opened connections goes on."""
-        successor = super().recreate()
-        assert isinstance(successor, PlantPool)
+        successor = cast("PlantPool", super().recreate())
         successor.total_opened = self.total_opened
         return successor
 
@@ -94,16 +94,7 @@ def watch(engine: Engine, *, reset: bool, ping: bool) -> None:
     """
 
     def opened(*_: Any) -> None:
-        pool = engine.pool
-        assert isinstance(pool, PlantPool)
-        pool.total_opened += 1
-
-    def checked_out(connection: AdaptedConnection, *_: Any) -> None:
-        if not connection.driver_connection.wake():
-            raise DisconnectionError("the server closed this connection while it was idle")
-
-    def closing(connection: AdaptedConnection, *_: Any) -> None:
-        connection.driver_connection.wake()
+        cast("PlantPool", engine.pool).total_opened += 1
 
     def returned(connection: Any, record: ConnectionPoolEntry, state: PoolResetState) -> None:
         if state.terminate_only or not state.asyncio_safe:
@@ -122,9 +113,18 @@ def watch(engine: Engine, *, reset: bool, ping: bool) -> None:
     event.listen(engine, "commit", _confirm)
     event.listen(engine, "reset", returned)
     if not ping:
-        event.listen(engine, "checkout", checked_out)
-        event.listen(engine, "close", closing)
+        event.listen(engine, "checkout", _wake_or_replace)
+        event.listen(engine, "close", _wake)
     event.listen(engine, "handle_error", _typed)
+
+
+def _wake_or_replace(connection: AdaptedConnection, *_: Any) -> None:
+    if not connection.driver_connection.wake():
+        raise DisconnectionError("the server closed this connection while it was idle")
+
+
+def _wake(connection: AdaptedConnection, *_: Any) -> None:
+    connection.driver_connection.wake()
 
 
 async def _clean(raw: Raw) -> bool:
@@ -132,7 +132,9 @@ async def _clean(raw: Raw) -> bool:
 
 
 def _confirm(connection: Connection) -> None:
-    """The server answers COMMIT after a failed statement with a silent ROLLBACK; another statement it refuses."""
+    """The server answers COMMIT after a failed statement with a silent ROLLBACK; another statement it
+    refuses.
+    """
     if not connection.invalidated and connection.info.pop(SUSPECT, False):
         connection.exec_driver_sql("SELECT 1")
 

@@ -1,8 +1,10 @@
-"""Column types with one meaning on both drivers: the same value is stored as the same bytes, or refused by both.
+"""Column types with one meaning on both drivers: the same value is stored as the same bytes, or refused by
+both.
 
-Each type checks what is bound to it (plant.core.checks) before anything is sent, and names its column in the error:
-a type attached to a column learns the column's name. What is read back is equal and of equal type: aware datetimes in
-UTC, uuid.UUID, Decimal, list, float32 arrays. `text()` binds have no type and so no checks: give them one.
+Each type checks what is bound to it (plant.core.checks) before anything is sent, and names its column in
+the error: a type attached to a column learns the column's name. What is read back is equal and of equal
+type: aware datetimes in UTC, uuid.UUID, Decimal, list, float32 arrays. `text()` binds have no type and so
+no checks: give them one.
 """
 
 from __future__ import annotations
@@ -67,7 +69,7 @@ class StrictText(Named, TypeDecorator[str]):
         """Raises InvalidValue."""
         return None if value is None else checks.checked_text(value, self.field, max_length=self.max_length)
 
-    def coerce_compared_value(self, _op: OperatorType | None, value: Any) -> TypeEngine[Any]:
+    def coerce_compared_value(self, _op: OperatorType | None, _value: Any) -> TypeEngine[Any]:
         """What is compared (a pattern, say) may be longer than what is stored."""
         return StrictText(None, self.field)
 
@@ -93,7 +95,9 @@ class StrictTextArray(Named, TypeDecorator[list[str]]):
 
 
 class StrictInteger(Named, TypeDecorator[int]):
-    """smallint, integer or bigint by `bits` (16, 32, 64); refuses floats, bools, text and what does not fit."""
+    """smallint, integer or bigint by `bits` (16, 32, 64); refuses floats, bools, text and what does not
+    fit.
+    """
 
     impl = Integer
     cache_ok = True
@@ -110,7 +114,9 @@ class StrictInteger(Named, TypeDecorator[int]):
 
 
 class StrictNumeric(Named, TypeDecorator[Decimal]):
-    """numeric(precision, scale); takes Decimal and int, refuses floats, bools, text, NaN and what would be rounded."""
+    """numeric(precision, scale); takes Decimal and int, refuses floats, bools, text, NaN and what would be
+    rounded.
+    """
 
     impl = Numeric
     cache_ok = True
@@ -220,10 +226,11 @@ class StrictJson(Named, TypeDecorator[Any]):
 
 
 class StrictVector(Named, VECTOR):
-    """pgvector's vector(dim) with its distance operators; takes sequences of real numbers, gives float32 arrays.
+    """pgvector's vector(dim) with its distance operators; takes sequences of real numbers, gives float32
+    arrays.
 
-    Raises DimensionMismatch or InvalidValue; see plant.core.checks.checked_vector. Needs a connection of plant's
-    engines, which carries the codec.
+    Raises DimensionMismatch or InvalidValue; see plant.core.checks.checked_vector. Needs a connection of
+    plant's engines, which carries the codec.
     """
 
     cache_ok = True

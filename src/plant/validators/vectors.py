@@ -38,7 +38,7 @@ def check_vector(
         found.append(_bad(field, "contains infinity or a number beyond float32", "pass finite numbers"))
     if len(stored) and not stored.any():
         found.append(_bad(field, "is the zero vector", "pass one with a direction, or None"))
-    elif unit and np.isfinite(stored).all() and abs(np.linalg.norm(stored) - 1) > LENGTH_TOLERANCE:
+    elif unit and len(stored) and np.isfinite(stored).all() and abs(np.linalg.norm(stored) - 1) > LENGTH_TOLERANCE:
         found.append(_bad(field, "is not of length 1", "divide it by its length"))
     return found
 

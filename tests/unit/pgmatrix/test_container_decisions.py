@@ -11,13 +11,13 @@ import pytest
 
 from pgmatrix.errors import Attempt
 from pgmatrix.matrix import Cell
-from pgmatrix.servers import container_order, docker_sdk
-from pgmatrix.servers.container_images import Image, Snapshots
-from pgmatrix.servers.container_order import Naming, Room, choose_room, compose, image_name
-from pgmatrix.servers.container_owner import Owner, current_owner
-from pgmatrix.servers.container_script import DATA, SEED, first_start, restored_start
-from pgmatrix.servers.docker_engine import Engine, EngineError, unframe
-from pgmatrix.servers.engine_address import Reach, Search, candidates, explain, message, ping, reach
+from pgmatrix.servers.container import order, sdk
+from pgmatrix.servers.container.images import Image, Snapshots
+from pgmatrix.servers.container.order import Naming, Room, choose_room, compose, image_name
+from pgmatrix.servers.container.owner import Owner, current_owner
+from pgmatrix.servers.container.script import DATA, SEED, first_start, restored_start
+from pgmatrix.servers.container.engine import Engine, EngineError, unframe
+from pgmatrix.servers.container.address import Reach, Search, candidates, explain, message, ping, reach
 from pgmatrix.servers.protocol import ServerSpec
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - expected, not bound
@@ -165,7 +165,7 @@ def test_image_name() -> None:
 )
 def test_room(monkeypatch: pytest.MonkeyPatch, spare: int, memory: bool, size: int, reason: str) -> None:
     """Data goes into a bounded share of the memory, or on disk where that is too little; it says why."""
-    monkeypatch.setattr(container_order, "_available", lambda: spare)
+    monkeypatch.setattr(order, "_available", lambda: spare)
     monkeypatch.setattr(Engine, "memory", lambda _: spare)
 
     assert choose_room(Engine("unix:///x"), memory=memory) == Room(size=size, reason=reason)
@@ -233,4 +233,4 @@ def test_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without testcontainers the refusal says what to install."""
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
 
-    assert docker_sdk.missing() == "testcontainers is not installed; pip install 'pgmatrix[container]'"
+    assert sdk.missing() == "testcontainers is not installed; pip install 'pgmatrix[container]'"

@@ -80,7 +80,7 @@ def test_when_an_answer_is_believed(attempt: Attempt, found: int, seen: int, bel
 
 
 def test_an_index_search_orders_by_the_operator_alone() -> None:
-    """The inner order is what the index offers; its output is sorted again, because it is only nearly in order."""
+    """The inner order is what the index offers; its output is sorted again, being only nearly in order."""
     text = sql(Attempt(fetch=40, ef_search=100, enough=40))
 
     assert "ORDER BY distance LIMIT 40)" in text

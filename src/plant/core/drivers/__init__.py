@@ -1,8 +1,9 @@
 """Every difference between asyncpg and psycopg 3 under SQLAlchemy 2.0 and 2.1, and nothing else has one.
 
-`opener(target, backend)` gives what an engine needs; `translate` turns any exception into a PlantError. A driver is imported
-when it is first used, so the other need not be installed. Differences in what untyped SQL returns or accepts (`text()`
-binds, xmin, composites, "char") stay: give binds and results a type of plant.core.values.
+`opener(target, backend)` gives what an engine needs; `translate` turns any exception into a PlantError. A
+driver is imported when it is first used, so the other need not be installed. Differences in what untyped
+SQL returns or accepts (`text()` binds, xmin, composites, "char") stay: give binds and results a type of
+plant.core.values.
 """
 
 from __future__ import annotations

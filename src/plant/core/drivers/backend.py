@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from plant.core.config import Driver, Settings
 
-# Everything a user of a pooled connection can leave behind, but for the driver's own prepared statements, which
-# DISCARD ALL would drop under the driver's feet. One message, so one round trip.
+# Everything a user of a pooled connection can leave behind, but for the driver's own prepared statements,
+# which DISCARD ALL would drop under the driver's feet. One message, so one round trip.
 RESET = (
     "SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *; "
     "SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES"
@@ -22,7 +22,9 @@ Sink = Callable[[bytes], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where and how to connect, in words both drivers understand; `options` are server settings of the session."""
+    """Where and how to connect, in words both drivers understand; `options` are server settings of the
+    session.
+    """
 
     driver: Driver
     host: str | None
@@ -44,7 +46,8 @@ class Target:
 class Pooled:
     """The part of a pooled connection that is the same for both drivers.
 
-    SQL may ride on the driver's own BEGIN and COMMIT, which spares a round trip at either end of a transaction.
+    SQL may ride on the driver's own BEGIN and COMMIT, which spares a round trip at either end of a
+    transaction.
     """
 
     opening = ""
@@ -54,7 +57,9 @@ class Pooled:
     _poll: select.poll
 
     def ride(self, command: str) -> str:
-        """What to send behind `command`: the opening after BEGIN, RESET after a COMMIT announced as the last."""
+        """What to send behind `command`: the opening after BEGIN, RESET after a COMMIT announced as the
+        last.
+        """
         rider = ""
         if command.startswith("BEGIN"):
             rider, self.opening = self.opening, ""

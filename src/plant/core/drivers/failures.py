@@ -1,6 +1,8 @@
-"""From whatever a driver, the event loop or SQLAlchemy raised to one PlantError; nothing else knows their shapes.
+"""From whatever a driver, the event loop or SQLAlchemy raised to one PlantError; nothing else knows their
+shapes.
 
-It takes facts, never values: psycopg's and asyncpg's DETAIL is removed from the causes too, so no traceback shows it.
+It takes facts, never values: psycopg's and asyncpg's DETAIL is removed from the causes too, so no traceback
+shows it.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ REFUSED_VALUE = re.compile(
     r"query argument \$\d+( in element #\d+ of executemany\(\) sequence)?|cannot adapt type '[^']*'"
     r"|number of (query arguments|parameters)[^;:\n]*"
 )
-# Where a driver has no words of its own: text in a refusal to connect, and SQLAlchemy 2.0's prefix of asyncpg's.
+# Where a driver has no words of its own: text in a refusal to connect, and SQLAlchemy 2.0's prefix of
+# asyncpg's.
 DETAIL = re.compile(r"\s*\bDETAIL:")
 ADAPTER_PREFIX = re.compile(r"^<class '[^']+'>: ")
 REFUSALS = {
@@ -58,7 +61,9 @@ def translate(error: BaseException) -> PlantError:
 
 
 def translate_connect(error: BaseException, address: str, timeout: float) -> PlantError:
-    """The typed error for an exception raised while opening a connection to `address`; `timeout` in seconds."""
+    """The typed error for an exception raised while opening a connection to `address`; `timeout` in
+    seconds.
+    """
     chain = _chain(error)
     if isinstance(chain[-1], PlantError):
         return chain[-1]
@@ -87,7 +92,7 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _facts(chain: list[BaseException]) -> Facts:
-    """The innermost link that has a SQLSTATE; psycopg keeps its fields in `diag`, asyncpg on the exception."""
+    """The innermost link that has a SQLSTATE; psycopg keeps fields in `diag`, asyncpg on the exception."""
     link = next((link for link in reversed(chain) if getattr(link, "sqlstate", None)), chain[-1])
     fields: Any = getattr(link, "diag", link)
     text = getattr(fields, "message_primary", None) or getattr(link, "message", None) or str(link)

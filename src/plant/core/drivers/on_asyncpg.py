@@ -1,4 +1,6 @@
-"""asyncpg under SQLAlchemy: connecting, codecs, prepared statements, reset, COPY. It is imported only where used."""
+"""asyncpg under SQLAlchemy: connecting, codecs, prepared statements, reset, COPY. It is imported only where
+used.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +19,17 @@ from plant.core.drivers.backend import RESET, VECTOR_EXISTS, Pooled, Sink, Targe
 class Connection(Pooled, asyncpg.Connection):
     """asyncpg's connection with what plant's pool asks of one."""
 
+    _transport: Any
+
     @property
     def in_block(self) -> bool:
         """Whether a transaction is open on the server."""
         return bool(self.is_in_transaction())
 
-    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
+    async def execute(self, query: str, *args: Any, **options: Any) -> str:
         """As asyncpg's, whose transactions send BEGIN and COMMIT by it: here riders get on."""
         rider = self.ride(query)
-        status: str = await super().execute(query + rider, *args, timeout=timeout)
+        status: str = await super().execute(query + rider, *args, **options)
         self.is_clean = rider is RESET
         return status
 

@@ -1,4 +1,6 @@
-"""psycopg 3 under SQLAlchemy: connecting, codecs, prepared statements, reset, COPY. It is imported only where used."""
+"""psycopg 3 under SQLAlchemy: connecting, codecs, prepared statements, reset, COPY. It is imported only
+where used.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ class Connection(Pooled, psycopg.AsyncConnection[Any]):
         return self.knows_vector or await (await self._alone(VECTOR_EXISTS)).fetchone() == (False,)
 
     async def _alone(self, sql: str) -> psycopg.AsyncCursor[Any]:
-        """Outside any transaction, by the simple protocol, which carries several statements; our Cursor has not it."""
+        """Outside any transaction, by the simple protocol, which carries several statements; our Cursor has
+        not it.
+        """
         await self.set_autocommit(True)
         cursor = await psycopg.AsyncCursor(self).execute(sql, prepare=False)
         await self.set_autocommit(False)
@@ -93,11 +97,11 @@ class Connection(Pooled, psycopg.AsyncConnection[Any]):
 class Cursor(psycopg.AsyncCursor[Any]):
     """A cursor with asyncpg's limits: one statement in a string (42601), at most 32767 parameters."""
 
-    def _execute_send(self, query: Any, *, force_extended: bool = True, binary: bool | None = None) -> None:
+    def _execute_send(self, query: Any, **options: Any) -> None:
         if query.params is not None and len(query.params) > MAX_PARAMETERS:
             raise psycopg.DataError(f"number of parameters cannot exceed {MAX_PARAMETERS}")
         # The extended protocol carries one statement only.
-        super()._execute_send(query, force_extended=True, binary=binary)
+        super()._execute_send(query, **{**options, "force_extended": True})
 
 
 class UtcLoader(Loader):
@@ -162,13 +166,15 @@ def engine_arguments(settings: Settings) -> dict[str, Any]:
 
 
 def prepare_dialect(dialect: Any) -> None:
-    """False, to which SQLAlchemy resets, makes psycopg begin READ WRITE against the session's default; None is mute."""
+    """False, to which SQLAlchemy resets, makes psycopg begin READ WRITE against the session's default; None
+    is mute.
+    """
     dialect.set_readonly = lambda connection, value: connection.set_read_only(value or None)
     dialect.set_deferrable = lambda connection, value: connection.set_deferrable(value or None)
 
 
 async def connect(target: Target, arguments: Mapping[str, Any]) -> Connection:
-    """`arguments` hold SQLAlchemy's adapters (`context`) and the threshold; all else comes from the target."""
+    """`arguments` hold SQLAlchemy's adapters (`context`) and the threshold; the rest is the target's."""
     passed: dict[str, Any] = {
         **target.tls,
         **{name: arguments[name] for name in ("context", "prepare_threshold") if name in arguments},

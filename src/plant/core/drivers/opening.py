@@ -19,13 +19,16 @@ def backend_for(driver: Driver) -> Backend:
         return cast("Backend", import_module(f"plant.core.drivers.on_{driver}"))
     except ModuleNotFoundError as error:
         raise ConfigurationError(
-            f"the URL asks for the driver {driver}, which is not installed: install it, or name the other driver.",
+            f"the URL asks for the driver {driver}, which is not installed: "
+            "install it, or name the other driver.",
             field="url",
         ) from error
 
 
 def opener(target: Target, backend: Backend) -> Callable[..., Awaitable[Any]]:
-    """A function for SQLAlchemy's `async_creator_fn`: opens a connection or raises ConnectFailed or ConnectTimeout."""
+    """A function for SQLAlchemy's `async_creator_fn`: opens a connection or raises ConnectFailed or
+    ConnectTimeout.
+    """
 
     async def opened(*_: Any, **arguments: Any) -> Any:
         try:

@@ -14,12 +14,12 @@ from typing import Any
 from pgmatrix.clients import ClientError, connect
 from pgmatrix.config import ProviderName
 from pgmatrix.errors import Attempt, CacheError, ServerStartFailed
-from pgmatrix.servers import container_cleanup, docker_sdk, engine_address
-from pgmatrix.servers.container_images import Snapshots
-from pgmatrix.servers.container_owner import KEPT
-from pgmatrix.servers.container_script import PORT, SAVE_SIGNAL, SUPERUSER
-from pgmatrix.servers.docker_engine import Engine, EngineError
-from pgmatrix.servers.docker_sdk import ContainerOrder
+from pgmatrix.servers.container import address, cleanup, sdk
+from pgmatrix.servers.container.images import Snapshots
+from pgmatrix.servers.container.owner import KEPT
+from pgmatrix.servers.container.script import PORT, SAVE_SIGNAL, SUPERUSER
+from pgmatrix.servers.container.engine import Engine, EngineError
+from pgmatrix.servers.container.sdk import ContainerOrder
 from pgmatrix.servers.protocol import Server, ServerSpec
 from pgmatrix.servers.readiness import PAUSE, wait_until_ready
 
@@ -49,11 +49,11 @@ class ContainerLease:
 
     def run(self, guard: Guard, order: ContainerOrder) -> None:
         """Run the container; `guard` knows how to remove it before it exists. Raises ServerStartFailed."""
-        argv = [sys.executable, "-I", "-S", container_cleanup.__file__, self.name, self._engine.address]
+        argv = [sys.executable, "-I", "-S", cleanup.__file__, self.name, self._engine.address]
         self._withdraw.append(guard(argv))
         try:
-            docker_sdk.run(self._engine.address, order)
-        except docker_sdk.SdkError as error:
+            sdk.run(self._engine.address, order)
+        except sdk.SdkError as error:
             raise ServerStartFailed(
                 f"a container of image {order.image} could not be started",
                 tried=[Attempt(what=f"engine at {self._engine.address}", why=str(error))],
@@ -146,7 +146,7 @@ class ContainerLease:
                 ],
                 do_next="read its log above; a setting the server does not know keeps it from starting",
             )
-        host, port = engine_address.reach(self._engine.address).host, int(published[0]["HostPort"])
+        host, port = address.reach(self._engine.address).host, int(published[0]["HostPort"])
         networks = (network.get("Networks") or {}).values()
         inside = next((each["IPAddress"] for each in networks if each.get("IPAddress")), "")
         if inside and _in_container() and not _listens(host, port):

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pgmatrix.errors import Attempt
-from pgmatrix.servers.container_cleanup import request
+from pgmatrix.servers.container.cleanup import request
 
 PATIENCE = 1.0
 _SCHEMES = ("unix", "tcp", "http", "https")

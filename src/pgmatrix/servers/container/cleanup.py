@@ -1,6 +1,6 @@
 """Owns the way to a container engine's HTTP interface, and the removal of a container through it.
 
-Run as a script, `container_cleanup.py NAME ADDRESS`, it removes a container and its volumes for a process
+Run as a script, `cleanup.py NAME ADDRESS`, it removes a container and its volumes for a process
 that was killed. Standard library alone: a watchdog runs it when nothing else is left.
 """
 

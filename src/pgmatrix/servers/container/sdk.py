@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pgmatrix.servers.container_script import PORT, Start
+from pgmatrix.servers.container.script import PORT, Start
 
 # Seconds without a sign of life after which a pull is given up.
 _SILENCE = 30.0

@@ -13,15 +13,15 @@ from pathlib import Path
 from pgmatrix.config import ProviderName
 from pgmatrix.errors import CacheError, ServerUnavailable
 from pgmatrix.matrix import Cell
-from pgmatrix.servers import container_script, docker_sdk, engine_address
-from pgmatrix.servers.container_images import NONCE, Image, Snapshots, find_or_pull
-from pgmatrix.servers.container_lease import ContainerLease, Guard
-from pgmatrix.servers.container_order import Naming, Room, choose_room, compose, image_name
-from pgmatrix.servers.container_owner import current_owner
-from pgmatrix.servers.container_script import Start
-from pgmatrix.servers.container_sweep import prune, sweep
-from pgmatrix.servers.docker_engine import Engine, EngineError
-from pgmatrix.servers.docker_sdk import ContainerOrder
+from pgmatrix.servers.container import address, script, sdk
+from pgmatrix.servers.container.images import NONCE, Image, Snapshots, find_or_pull
+from pgmatrix.servers.container.lease import ContainerLease, Guard
+from pgmatrix.servers.container.order import Naming, Room, choose_room, compose, image_name
+from pgmatrix.servers.container.owner import current_owner
+from pgmatrix.servers.container.script import Start
+from pgmatrix.servers.container.sweep import prune, sweep
+from pgmatrix.servers.container.engine import Engine, EngineError
+from pgmatrix.servers.container.sdk import ContainerOrder
 from pgmatrix.servers.protocol import Lease, ServerSpec
 
 _log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class ContainerProvider:
 
     def refusal(self, cell: Cell) -> str | None:
         """Why no container can be had for the cell's major, or None. Quick unless it has to pull one."""
-        why = docker_sdk.missing()
+        why = sdk.missing()
         if why is not None:
             return why
         try:
@@ -91,16 +91,16 @@ class ContainerProvider:
     def _order(
         self, spec: ServerSpec, lease: ContainerLease, image: Image, start: Start, room: Room
     ) -> ContainerOrder:
-        publish = engine_address.reach(self._found_engine().address).publish
+        publish = address.reach(self._found_engine().address).publish
         naming = Naming(name=lease.name, owner=current_owner(), label=spec.label, publish=publish)
         return compose(image, start, room, naming)
 
     def _found_engine(self) -> Engine:
         if self._engine is None:
-            search = engine_address.find_engine()
+            search = address.find_engine()
             if search.address is None:
                 raise ServerUnavailable(
-                    engine_address.explain(search),
+                    address.explain(search),
                     tried=search.tried,
                     do_next="start Docker or podman, set DOCKER_HOST, or choose another provider",
                 )
@@ -137,7 +137,7 @@ class ContainerProvider:
 def _start(spec: ServerSpec, room: Room, image: Image, password: str | None) -> Start:
     in_memory = room.size > 0
     if password is None:
-        return container_script.restored_start(spec, in_memory=in_memory)
-    return container_script.first_start(
+        return script.restored_start(spec, in_memory=in_memory)
+    return script.first_start(
         spec, in_memory=in_memory, entrypoint=image.entrypoint, password=password
     )

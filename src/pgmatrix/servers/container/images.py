@@ -17,9 +17,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from pgmatrix.servers import docker_sdk
-from pgmatrix.servers.container_owner import PREFIX, current_owner
-from pgmatrix.servers.docker_engine import Engine
+from pgmatrix.servers.container import sdk
+from pgmatrix.servers.container.owner import PREFIX, current_owner
+from pgmatrix.servers.container.engine import Engine
 
 SNAPSHOT = f"{PREFIX}snapshot"
 NONCE = f"{PREFIX}nonce"
@@ -69,8 +69,8 @@ def _pull(engine: Engine, name: str, folder: Path) -> str | None:
     if remembered is not None:
         return remembered
     try:
-        docker_sdk.pull(engine.address, name, timeout=PULL_TIMEOUT)
-    except docker_sdk.SdkError as error:
+        sdk.pull(engine.address, name, timeout=PULL_TIMEOUT)
+    except sdk.SdkError as error:
         _remember(file, str(error))
         return str(error)
     return None

@@ -14,8 +14,8 @@ from typing import Any, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 from pgmatrix.errors import ServerError
-from pgmatrix.servers.container_cleanup import remove_container, request
-from pgmatrix.servers.engine_address import message
+from pgmatrix.servers.container.cleanup import remove_container, request
+from pgmatrix.servers.container.address import message
 
 _COMMIT_TIMEOUT = 300.0
 _NO_QUERY: Mapping[str, str] = MappingProxyType({})
