@@ -10,12 +10,12 @@ import hashlib
 import json
 import logging
 import secrets
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pgmatrix.children import module_argv
 from pgmatrix.clients import Client, connect
 from pgmatrix.config import Config, ProviderName
 from pgmatrix.databases import roles
@@ -110,7 +110,7 @@ def provision(config: Config, cell: Cell, *, workers: int, label: str) -> Provis
         template = _template(stack, client, guard, lease.server, recipe, key, token)
         facts = identity.measure(client, lease.server, spec.settings, template)
         identity.prove(facts, lease.server, wanted=spec.settings, extensions=config["extensions"])
-        identity.prove_roles(client, recipe.roles)
+        identity.prove_encoding(facts, lease.server)
         return Provision(
             server=lease.server,
             template=template,
@@ -157,10 +157,11 @@ def _template(
     if server.provider is ProviderName.EXTERNAL:
         made = roles.enter(client, token=token, names=recipe.roles)
         order = {"server": server_values(server), "token": token, "roles": recipe.roles, "made": made}
-        argv = [sys.executable, "-m", "pgmatrix.databases.removal"]
+        argv = module_argv("pgmatrix.databases.removal")
         stack.callback(guard.command(argv, json.dumps(order)))
         stack.callback(roles.leave, client, token=token, names=recipe.roles, made=made)
     template = ensure_template(client, server, recipe, key, token)
+    identity.prove_roles(client, recipe.roles)
     roles.adopt(client, server, recipe.roles)
     return template
 

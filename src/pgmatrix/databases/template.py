@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pgmatrix.children import module_argv
 from pgmatrix.clients import Client, quote_name, quote_text
 from pgmatrix.config import Config
 from pgmatrix.databases.names import lock_number, private_name, template_name
@@ -107,7 +107,9 @@ def _build(client: Client, server: Server, recipe: Recipe, private: str, final: 
 
 def create_empty(client: Client, name: str) -> None:
     """An empty database in UTF-8 with byte order, the same on every server."""
-    client.execute(f"create database {quote_name(name)} template template0 encoding 'UTF8' locale 'C'")
+    # The locale provider is named because a server of somebody else may have another one as its default.
+    order = "template template0 encoding 'UTF8' locale_provider libc locale 'C'"
+    client.execute(f"create database {quote_name(name)} {order}")
 
 
 def drop(client: Client, name: str) -> None:
@@ -128,7 +130,7 @@ def _call(server: Server, recipe: Recipe, name: str) -> None:
     """Run the callable in a process of its own, so that neither its imports nor its coverage mix with the tests'."""
     order = {"callable": recipe.callable, "database": name, "server": server_values(server)}
     found = subprocess.run(
-        [sys.executable, "-m", "pgmatrix.databases.build"],
+        module_argv("pgmatrix.databases.build"),
         input=json.dumps(order),
         capture_output=True,
         text=True,

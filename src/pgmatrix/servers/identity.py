@@ -87,10 +87,6 @@ def prove(facts: Facts, server: Server, *, wanted: Mapping[str, str], extensions
         for name in extensions
         if name not in facts.extensions
     ]
-    if facts.encoding != "UTF8":
-        wrong.append(Attempt(what="encoding UTF8", why=f"it is {facts.encoding}"))
-    if facts.collation != "C":
-        wrong.append(Attempt(what="collation C", why=f"it is {facts.collation}"))
     if server.provider is not ProviderName.EXTERNAL:
         wrong += [Attempt(what="settings", why=text) for text in differences(wanted, facts.settings)]
     if wrong:
@@ -98,6 +94,18 @@ def prove(facts: Facts, server: Server, *, wanted: Mapping[str, str], extensions
             f"the {server.provider} server is not what {server.cell} claims",
             tried=wrong,
             do_next=_advice(server, major),
+        )
+
+
+def prove_encoding(facts: Facts, server: Server) -> None:
+    """Refuse a template that is not in UTF-8 and byte order, as every provider's must be. Raises IdentityMismatch."""
+    found = {"encoding UTF8": facts.encoding, "collation C": facts.collation}
+    wrong = [Attempt(what=what, why=f"it is {is_}") for what, is_ in found.items() if what.split()[1] != is_]
+    if wrong:
+        raise IdentityMismatch(
+            f"the template on the {server.provider} server sorts or spells otherwise than everywhere else",
+            tried=wrong,
+            do_next="do not change the database's encoding or collation in the template callable",
         )
 
 
@@ -134,9 +142,13 @@ def _own_extensions(client: Client) -> tuple[str, ...]:
 def _shown(client: Client, wanted: Mapping[str, str]) -> dict[str, str]:
     if not wanted:
         return {}
-    names = ", ".join(f"current_setting({quote_text(name)}, true)" for name in wanted)
-    shown = zip(wanted, client.execute(f"select {names}")[0], strict=True)
-    return {name: value for name, value in shown if value is not None}
+    # Asking by name for what the login may not see is an error. The view leaves that out, but also any parameter of
+    # an extension that is not loaded, and it knows one spelling alone: who may see all does not go by it.
+    rows = client.execute(
+        f"select name, current_setting(name, true) from unnest(array[{', '.join(map(quote_text, wanted))}]) name"
+        " where pg_has_role('pg_read_all_settings', 'usage') or name in (select s.name from pg_settings s)"
+    )
+    return {name: value for name, value in rows if value is not None}
 
 
 def _advice(server: Server, major: int) -> str:

@@ -39,6 +39,7 @@ class PlantPool(AsyncAdaptedQueuePool):
 
     waiters = 0
     total_opened = 0
+    disposed = False
 
     def connect(self) -> PoolProxiedConnection:
         """A connection; raises PoolTimeout, ConnectFailed, ConnectTimeout or another PlantError."""
@@ -60,6 +61,11 @@ class PlantPool(AsyncAdaptedQueuePool):
         successor.total_opened = self.total_opened
         return successor
 
+    def dispose(self) -> None:
+        """Close what is idle, and from now on what comes back."""
+        self.disposed = True
+        super().dispose()
+
     def metrics(self) -> PoolMetrics:
         """The figures of this moment."""
         return PoolMetrics(
@@ -77,6 +83,11 @@ class PlantPool(AsyncAdaptedQueuePool):
             return super()._do_get()
         finally:
             self.waiters -= 1
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        super()._do_return_conn(record)
+        if self.disposed:
+            super().dispose()
 
     def _create_connection(self) -> ConnectionPoolEntry:
         # Whoever opens a connection no longer waits for one.

@@ -5,7 +5,8 @@ It never writes an entry; the database's triggers do, when the transaction commi
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -54,14 +55,13 @@ async def verify(
     expected = {checkpoint.seq: checkpoint.hash for checkpoint in checkpoints}
     head = (await session.execute(HEAD, {"agent": agent})).one_or_none()
     chain = Chain(agent)
-    async for batch in _batches(session, agent, 1, END):
-        for entry in batch:
-            chain.feed(entry)
-            if entry.seq in expected and expected.pop(entry.seq) != entry.hash:
-                chain.blame(entry.seq, Reason.CHECKPOINT)
-    chain.expect_end(*(head or (0, GENESIS)))
+    async with aclosing(_batches(session, agent, 1, END)) as batches:
+        async for batch in batches:
+            if not all(_judged(chain, entry, expected) for entry in batch):
+                return chain.verdict()
+    chain.end(*(head or (0, GENESIS)))
     if expected:
-        chain.blame(chain.next_seq, Reason.MISSING)
+        chain.end(max(expected), "")
     return chain.verdict()
 
 
@@ -99,12 +99,19 @@ async def seal(session: AsyncSession) -> None:
     await session.execute(SEAL_LATER)
 
 
-async def _batches(session: AsyncSession, agent: str, first: int, last: int) -> AsyncIterator[Sequence[Entry]]:
+async def _batches(session: AsyncSession, agent: str, first: int, last: int) -> AsyncGenerator[Sequence[Entry], None]:
     result = await session.stream(
         ENTRIES, {"agent": agent, "first": first, "last": last}, execution_options={"yield_per": BATCH}
     )
     async for rows in result.partitions(BATCH):
         yield [Entry._make(row) for row in rows]
+
+
+def _judged(chain: Chain, entry: Entry, expected: dict[int, str]) -> bool:
+    good = chain.feed(entry)
+    if good and expected:
+        chain.mark(expected)
+    return chain.bad is None
 
 
 def _check(checkpoint: Checkpoint, agent: str, key: Ed25519PublicKey | None) -> None:

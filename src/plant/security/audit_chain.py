@@ -42,7 +42,6 @@ class Reason(StrEnum):
 
     MISSING = "missing"
     LINK = "link"
-    CONTENT = "content"
     HASH = "hash"
     FORGED = "forged"
     HEAD = "head"
@@ -51,7 +50,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """How many entries were read, and the first bad one with its reason; `bad_seq` is None for an intact chain."""
+    """How many entries are good, and the first bad one with its reason; `bad_seq` is None for an intact chain."""
 
     governance_agent_id: str
     entries: int
@@ -67,7 +66,9 @@ class Verdict:
 
 def field(value: str | None) -> str:
     """`<bytes>:<text>`, and `~` for nothing, which no text can be mistaken for."""
-    return "~" if value is None else f"{len(value.encode())}:{value}"
+    if value is None:
+        return "~"
+    return f"{len(value) if value.isascii() else len(value.encode())}:{value}"
 
 
 def canonical(entry: Entry) -> str:
@@ -99,59 +100,60 @@ def link(prev_hash: str, text: str) -> str:
 
 
 class Chain:
-    """Judges one chain entry by entry in order of `seq`, in constant memory; after the first bad one it only counts."""
+    """Judges one chain entry by entry in order of `seq`, in constant memory, up to the first bad one."""
 
     def __init__(self, agent: str, *, first: int = 1, prev_hash: str = GENESIS) -> None:
         self.agent = agent
-        self.next_seq = first
         self.last_hash = prev_hash
         self.bad: tuple[int, Reason] | None = None
         self._first = first
+        self._next = first
 
-    def feed(self, entry: Entry) -> None:
-        """Take the next entry as it is stored."""
+    def feed(self, entry: Entry) -> bool:
+        """Take the next entry as it is stored; False from the first bad one on."""
         if self.bad is None:
             reason = self._problem(entry)
-            if reason is not None:
-                self.bad = (self.next_seq, reason)
-        self.next_seq += 1
-        self.last_hash = entry.hash
+            if reason is None:
+                self._next += 1
+                self.last_hash = entry.hash
+                return True
+            self.bad = (self._next, reason)
+        return False
 
-    def expect_end(self, seq: int, last_hash: str) -> None:
-        """Judge the end against what the chain's head says."""
+    def end(self, seq: int, last_hash: str) -> None:
+        """Judge the end against what the chain's head, or a checkpoint of its end, says."""
+        last = self._next - 1
         if self.bad is not None:
             return
-        last = self.next_seq - 1
         if seq > last:
-            self.bad = (self.next_seq, Reason.MISSING)
+            self.bad = (last + 1, Reason.MISSING)
         elif seq < last:
             self.bad = (seq + 1, Reason.FORGED)
         elif last_hash != self.last_hash:
             self.bad = (last, Reason.HEAD)
 
-    def blame(self, seq: int, reason: Reason) -> None:
-        """Report a problem found elsewhere, unless an earlier entry is bad already."""
-        if self.bad is None or seq < self.bad[0]:
-            self.bad = (seq, reason)
+    def mark(self, expected: dict[int, str]) -> None:
+        """Judge the entry just fed, or the end, against checkpoints by `seq`; those reached are taken out."""
+        if self.bad is None and expected.pop(self._next - 1, self.last_hash) != self.last_hash:
+            self.bad = (self._next - 1, Reason.CHECKPOINT)
 
     def verdict(self) -> Verdict:
         """What was found so far."""
         seq, reason = self.bad or (None, None)
+        good = self._next if seq is None else min(seq, self._next)
         return Verdict(
             governance_agent_id=self.agent,
-            entries=self.next_seq - self._first,
+            entries=good - self._first,
             bad_seq=seq,
             reason=reason,
             head_hash=self.last_hash,
         )
 
     def _problem(self, entry: Entry) -> Reason | None:
-        if entry.seq != self.next_seq or entry.governance_agent_id != self.agent:
+        if entry.seq != self._next or entry.governance_agent_id != self.agent:
             return Reason.MISSING
         if entry.prev_hash != self.last_hash:
             return Reason.LINK
-        if entry.version_hash != hashlib.sha256(entry.content.encode()).hexdigest():
-            return Reason.CONTENT
         if entry.hash != link(entry.prev_hash, canonical(entry)):
             return Reason.HASH
         return None

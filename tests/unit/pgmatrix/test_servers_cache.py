@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pgmatrix.errors import CacheError
-from pgmatrix.servers.cache import Cache, cache_root, explained
+from pgmatrix.servers.cache import Cache, Withdraw, cache_root, explained
 
 KEY = "pg16-abc"
 
@@ -61,6 +61,22 @@ def test_an_entry_that_failed_leaves_nothing(cache: Cache) -> None:
 def test_an_entry_can_be_entered_by_others(cache: Cache) -> None:
     """The folder is open to the account that PostgreSQL runs as."""
     assert build(cache).stat().st_mode & 0o777 == 0o755
+
+
+def test_an_unfinished_entry_is_promised_away(tmp_path: Path) -> None:
+    """From before its folder exists until after it is an entry or gone, somebody else has promised to remove it."""
+    told: list[str] = []
+
+    def promise(path: Path) -> Withdraw:
+        told.append(f"promised, {path.exists()}")
+        return lambda: told.append(f"withdrawn, {path.exists()}")
+
+    cache = Cache(tmp_path, "builds", promise)
+    build(cache)
+    with pytest.raises(RuntimeError, match="oops"), cache.building("other"):
+        raise RuntimeError("oops")
+
+    assert told == ["promised, False", "withdrawn, False"] * 2
 
 
 def test_the_first_of_two_builders_wins(cache: Cache) -> None:
@@ -199,7 +215,7 @@ def test_sweeping_removes_what_dead_builders_left_and_nothing_else(cache: Cache)
     with cache.locked(KEY):
         cache.sweep(KEY)
 
-    assert names(cache) == [f".{KEY}.lock", ".other.dead", KEY]
+    assert names(cache) == [".other.dead", f".{KEY}.lock", KEY]
 
 
 def test_removing_is_safe_twice(cache: Cache) -> None:

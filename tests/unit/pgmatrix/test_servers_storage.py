@@ -10,9 +10,20 @@ import pytest
 
 from pgmatrix.errors import CacheError
 from pgmatrix.servers import storage
+from pgmatrix.servers.cache import Withdraw
 from pgmatrix.servers.storage import NEEDED, SHARE, Place, choose_place, make_directory, mark_kept, sweep
 
 ENOUGH = int(NEEDED / SHARE)
+
+
+def promised(path: Path) -> Withdraw:
+    """A promise that nobody needs to keep."""
+    return lambda: None
+
+
+def make(folder: Path) -> Path:
+    """A folder of ours there."""
+    return make_directory(Place(folder=folder, reason=""), promised)[0]
 
 
 @pytest.fixture
@@ -52,7 +63,7 @@ def test_too_little_room_means_disk(machine: pytest.MonkeyPatch, short: str) -> 
 
     assert place == Place(
         folder=Path("/temporary"),
-        reason="on disk (/temporary): /memory has 100 MB to spare, 1024 MB are wanted",
+        reason="on disk (/temporary): /memory has 100 MB to spare, 1024 are wanted",
     )
 
 
@@ -84,7 +95,7 @@ def test_available_memory_is_what_the_system_says(monkeypatch: pytest.MonkeyPatc
 
 def test_a_folder_names_its_owner(tmp_path: Path) -> None:
     """A new folder of ours can be entered by others and says which process it belongs to."""
-    path = make_directory(Place(folder=tmp_path, reason=""))
+    path = make(tmp_path)
 
     owner = json.loads((path / "owner.json").read_text(encoding="utf-8"))
 
@@ -92,32 +103,52 @@ def test_a_folder_names_its_owner(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o755
 
 
+def test_a_folder_is_promised_away_before_it_is_there(tmp_path: Path) -> None:
+    """The promise to remove a folder is given before the folder is made, and is not withdrawn when it is."""
+    seen: list[bool] = []
+
+    def promise(path: Path) -> Withdraw:
+        seen.append(path.exists())
+        return lambda: seen.append(True)
+
+    path, withdraw = make_directory(Place(folder=tmp_path, reason=""), promise)
+
+    assert (path.is_dir(), seen) == (True, [False])
+    withdraw()
+    assert seen == [False, True]
+
+
 def test_a_place_that_is_gone_is_not_explained_as_full(tmp_path: Path) -> None:
     """Only a full or locked disk is explained as such."""
     with pytest.raises(FileNotFoundError):
-        make_directory(Place(folder=tmp_path / "gone", reason=""))
+        make(tmp_path / "gone")
 
 
 def test_a_place_that_cannot_be_written_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk is an error that says what it was wanted for."""
+    """A full disk is an error that says what it was wanted for, and the promise to remove the folder is withdrawn."""
+    withdrawn: list[Path] = []
+
+    def promise(path: Path) -> Withdraw:
+        return lambda: withdrawn.append(path)
 
     def refuse(*args: object, **kwargs: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "mkdir", refuse)
     with pytest.raises(CacheError) as error:
-        make_directory(Place(folder=tmp_path, reason=""))
+        make_directory(Place(folder=tmp_path, reason=""), promise)
 
+    assert len(withdrawn) == 1
     assert error.value.wanted == f"cannot make room for a server in {tmp_path}: No space left on device"
 
 
-def test_a_sweep_takes_what_the_dead_left_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sweep_takes_what_the_dead_left_and_nothing_else(tmp_path: Path) -> None:
     """Folders whose owner is dead go; those of the living, kept ones, half-made ones and others' stay."""
     place = Place(folder=tmp_path, reason="")
-    living, kept, half = make_directory(place), make_directory(place), make_directory(place)
+    living, kept, half = make(tmp_path), make(tmp_path), make(tmp_path)
     mark_kept(kept)
     (half / "owner.json").write_text("{", encoding="utf-8")
-    dead = make_directory(place)
+    dead = make(tmp_path)
     (dead / "owner.json").write_text(json.dumps({"pid": os.getpid(), "started": "long ago"}), encoding="utf-8")
     (tmp_path / "other").mkdir()
 
@@ -131,7 +162,7 @@ def test_a_sweep_takes_what_the_dead_left_and_nothing_else(tmp_path: Path, monke
 
 def test_a_sweep_leaves_another_users_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What belongs to another user is not ours to remove, though its owner be dead."""
-    dead = make_directory(Place(folder=tmp_path, reason=""))
+    dead = make(tmp_path)
     (dead / "owner.json").write_text(json.dumps({"pid": 1, "started": "long ago"}), encoding="utf-8")
     uid = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: uid + 1)
@@ -145,13 +176,12 @@ def test_a_sweep_ends_the_server_it_finds_running_there_alone(tmp_path: Path, mo
     ended: list[int] = []
     monkeypatch.setattr(storage, "end_process", lambda pid, started: ended.append(pid))
     monkeypatch.setattr(storage, "start_time", lambda pid: "now")
-    for pid, runs_there in ((4001, True), (4002, False)):
-        path = make_directory(Place(folder=tmp_path, reason=""))
+    monkeypatch.setattr(storage, "_runs_in", lambda pid, folder: pid == 4001)
+    for pid in (4001, 4002):
+        path = make(tmp_path)
         (path / "owner.json").write_text(json.dumps({"pid": 1, "started": "then"}), encoding="utf-8")
         (path / "data").mkdir()
         (path / "data" / "postmaster.pid").write_text(f"{pid}\n/data\n", encoding="utf-8")
-        monkeypatch.setattr(storage, "_runs_in", lambda number, folder: number == 4001)
-        assert runs_there is (pid == 4001)
 
     swept = sweep(Place(folder=tmp_path, reason=""))
 

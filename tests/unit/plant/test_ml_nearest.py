@@ -75,7 +75,7 @@ def test_a_single_scan_grows_until_it_can_be_believed() -> None:
     ],
 )
 def test_when_an_answer_is_believed(attempt: Attempt, found: int, seen: int, believed: bool) -> None:
-    """Short answers are believed only where every row was a candidate, index scans only with some to spare."""
+    """Short answers are believed only where all rows were candidates, index scans only with some to spare."""
     assert trusted(attempt, 10, found, seen) is believed
 
 

@@ -50,8 +50,8 @@ def translate(error: BaseException) -> PlantError:
     chain = _chain(error)
     if isinstance(chain[-1], PlantError):
         return chain[-1]
-    facts = _facts(chain)
     _redact(chain)
+    facts = _facts(chain)
     refused = REFUSED_VALUE.search(facts.message)
     if refused is not None:
         return from_facts(Facts(message=f"a bound value was refused: {refused[0]}"), InvalidValue)
@@ -69,8 +69,8 @@ def translate_connect(error: BaseException, address: str, timeout: float) -> Pla
         return chain[-1]
     if _timed_out(chain):
         return from_facts(Facts(message=f"no connection to {address} within {timeout:g} s"), ConnectTimeout)
-    facts = _facts(chain)
     _redact(chain)
+    facts = _facts(chain)
     state = facts.sqlstate or next(
         (code for text, code in REFUSALS.items() if text.search(facts.message)), None
     )

@@ -44,7 +44,9 @@ class Connection(Pooled, asyncpg.Connection):
         return alive
 
     async def clean(self) -> bool:
-        """One simple query, if any."""
+        """One simple query, if any; before it the end of a transaction that was begun by hand."""
+        if self.in_block:
+            await self.execute("ROLLBACK")
         if not self.is_clean:
             await self.execute(RESET)
         self.forget()

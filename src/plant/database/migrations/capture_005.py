@@ -75,26 +75,30 @@ BEGIN
 END $$
 """
 
+# Row by row: a join's plan, kept for the session, would be made for the first statement's few rows or many.
 CAPTURES = {
     table: f"""
 CREATE FUNCTION plant.{table}_capture() RETURNS trigger {DEFINER} {BY_KEY} AS $$
 DECLARE
     acting text := coalesce({AGENT}, '');
-    agent text;
+    row record;
+    entity record;
+    hash text;
 BEGIN
-    FOR agent IN SELECT DISTINCT n.governance_agent_id FROM changed n ORDER BY 1 LOOP
-        PERFORM set_config('app.current_agent_id', agent, true);
-        UPDATE plant.base_entity b SET version_hash = plant.content_hash(plant.{table}_content(b, c))
-          FROM changed n, plant.{table} c
-         WHERE n.governance_agent_id = agent AND c.governance_agent_id = agent AND c.id = n.id
-           AND b.governance_agent_id = agent AND b.id = n.id
-           AND b.version_hash <> plant.content_hash(plant.{table}_content(b, c));
-        UPDATE plant.audit_pending p
-           SET content = plant.{table}_content(b, c), version_hash = b.version_hash, awaits_child = false
-          FROM changed n, plant.{table} c, plant.base_entity b
-         WHERE n.governance_agent_id = agent AND c.governance_agent_id = agent AND c.id = n.id
-           AND b.governance_agent_id = agent AND b.id = n.id AND p.awaits_child
-           AND p.transaction_id = plant.audit_transaction() AND p.entity_id = b.id AND p.version = b.version;
+    FOR row IN SELECT n.governance_agent_id AS agent, n.id FROM changed n ORDER BY 1 LOOP
+        PERFORM set_config('app.current_agent_id', row.agent, true);
+        SELECT b.version, b.version_hash, plant.{table}_content(b, c) AS content INTO entity
+          FROM plant.base_entity b, plant.{table} c
+         WHERE b.governance_agent_id = row.agent AND b.id = row.id
+           AND c.governance_agent_id = row.agent AND c.id = row.id;
+        hash := plant.content_hash(entity.content);
+        IF entity.version_hash <> hash THEN
+            UPDATE plant.base_entity b SET version_hash = hash
+             WHERE b.governance_agent_id = row.agent AND b.id = row.id RETURNING b.version INTO entity.version;
+        END IF;
+        UPDATE plant.audit_pending p SET content = entity.content, version_hash = hash, awaits_child = false
+         WHERE p.transaction_id = plant.audit_transaction() AND p.entity_id = row.id AND p.version = entity.version
+           AND p.awaits_child;
     END LOOP;
     PERFORM set_config('app.current_agent_id', acting, true);
     RETURN NULL;
@@ -156,53 +160,40 @@ BEGIN
 END $$
 """
 
-# One pass; every entry is checked against its predecessor as stored, so the smallest bad place is the first.
+# Stops at the first bad entry; `entries` counts the good ones before it.
 VERIFY = f"""
 CREATE FUNCTION plant.audit_verify(agent text, OUT entries bigint, OUT bad_seq bigint, OUT reason text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    last record;
+    entry record;
     head record;
+    before text := '{UNSETTLED}';
 BEGIN
     IF row_security_active('plant.audit_log') AND agent IS DISTINCT FROM {AGENT} THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
             MESSAGE = 'the chain of another governance agent cannot be verified',
             SCHEMA = 'plant', TABLE = 'audit_log';
     END IF;
-    WITH entry AS (
-        SELECT a.*, row_number() OVER w AS place, lag(a.hash, 1, '{UNSETTLED}') OVER w AS before
-          FROM plant.audit_log a WHERE a.governance_agent_id = agent WINDOW w AS (ORDER BY a.seq)
-    ), judged AS (
-        SELECT e.seq, e.place, e.hash, CASE
-            WHEN e.seq <> e.place THEN 'missing'
-            WHEN e.prev_hash <> e.before THEN 'link'
-            WHEN e.version_hash <> plant.content_hash(e.content) THEN 'content'
-            WHEN e.hash <> plant.audit_link(e.prev_hash, plant.audit_canonical(e.governance_agent_id, e.seq,
-                e.created_at, e.transaction_id, e.actor, e.action, e.entity_type, e.entity_id, e.version,
-                e.version_hash, e.content)) THEN 'hash' END AS problem
-          FROM entry e
-    )
-    SELECT count(*) AS entries, max(j.place) AS place, min(j.place) FILTER (WHERE j.problem IS NOT NULL) AS bad,
-           (array_agg(j.problem ORDER BY j.place) FILTER (WHERE j.problem IS NOT NULL))[1] AS problem
-      INTO last FROM judged j;
-    entries := last.entries;
-    bad_seq := last.bad;
-    reason := last.problem;
-    IF bad_seq IS NOT NULL THEN
-        RETURN;
-    END IF;
+    entries := 0;
+    FOR entry IN
+        SELECT a.seq, a.prev_hash, a.hash, plant.audit_link(a.prev_hash, plant.audit_canonical(a.governance_agent_id,
+                   a.seq, a.created_at, a.transaction_id, a.actor, a.action, a.entity_type, a.entity_id, a.version,
+                   a.version_hash, a.content)) AS computed
+          FROM plant.audit_log a WHERE a.governance_agent_id = agent ORDER BY a.seq
+    LOOP
+        reason := CASE WHEN entry.seq <> entries + 1 THEN 'missing' WHEN entry.prev_hash <> before THEN 'link'
+                       WHEN entry.hash <> entry.computed THEN 'hash' END;
+        IF reason IS NOT NULL THEN
+            bad_seq := entries + 1;
+            RETURN;
+        END IF;
+        entries := entries + 1;
+        before := entry.hash;
+    END LOOP;
     SELECT coalesce(max(h.seq), 0) AS seq, coalesce(max(h.hash), '{UNSETTLED}') AS hash INTO head
       FROM plant.audit_head h WHERE h.governance_agent_id = agent;
-    IF head.seq > entries THEN
-        bad_seq := entries + 1;
-        reason := 'missing';
-    ELSIF head.seq < entries THEN
-        bad_seq := head.seq + 1;
-        reason := 'forged';
-    ELSIF head.hash <> coalesce((SELECT a.hash FROM plant.audit_log a
-                                  WHERE a.governance_agent_id = agent AND a.seq = entries), '{UNSETTLED}') THEN
-        bad_seq := entries;
-        reason := 'head';
-    END IF;
+    reason := CASE WHEN head.seq > entries THEN 'missing' WHEN head.seq < entries THEN 'forged'
+                   WHEN head.hash <> before THEN 'head' END;
+    bad_seq := CASE reason WHEN 'missing' THEN entries + 1 WHEN 'forged' THEN head.seq + 1 WHEN 'head' THEN entries END;
 END $$
 """
