@@ -179,7 +179,6 @@ async def test_cancellation_at_any_moment_leaks_nothing(database_with: DatabaseW
         backends = await observer.backends()
         return {one.pid for one in backends} == pids and not any(one.in_transaction for one in backends)
 
-    print(metrics, pids, await observer.backends())
     await until(quiet, "only the pool's two idle backends were left")
     assert len(pids) == 2
     assert (metrics.checked_out, metrics.waiters, metrics.overflow) == (0, 0, 0)

@@ -63,7 +63,7 @@ class Recipe:
         for pattern in self.sources:
             try:
                 matches = {path for path in self.root.glob(pattern) if path.is_file()}
-            except (NotImplementedError, ValueError):  # an absolute path, or no pattern at all
+            except (NotImplementedError, ValueError, IndexError):  # an absolute path, or no pattern at all
                 matches = set()
             if not matches:
                 raise ConfigError(

@@ -1,21 +1,26 @@
-"""Owns the fixtures a test asks for. Thin: `worker.py` does the work."""
+"""Owns the fixtures a test asks for. Thin: `worker.py` does the work.
+
+Imports it when a fixture is asked for, so that a project without the table does not pay for it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pgmatrix.databases.database import Database
-from pgmatrix.matrix import Cell
-from pgmatrix.plugin.worker import USED, worker_of
-from pgmatrix.servers.protocol import Server
+if TYPE_CHECKING:
+    from pgmatrix.databases.database import Database
+    from pgmatrix.matrix import Cell
+    from pgmatrix.plugin.worker import Worker
+    from pgmatrix.servers.protocol import Server
 
 
 @pytest.fixture(scope="session")
 def pg_server(request: pytest.FixtureRequest) -> Server:
     """The session's server."""
-    return worker_of(request.config).server
+    return _worker(request).server
 
 
 @pytest.fixture(scope="session")
@@ -27,15 +32,15 @@ def pg_cell(pg_server: Server) -> Cell:
 @pytest.fixture(scope="session")
 def pg_database(request: pytest.FixtureRequest) -> Database:
     """This worker's own migrated database. Leave it as you found it: work in transactions that are rolled back."""
-    return worker_of(request.config).shared()
+    return _worker(request).shared()
 
 
 @pytest.fixture
 def pg_clone(request: pytest.FixtureRequest) -> Iterator[Database]:
     """A migrated database of this test's own; it may commit, use several connections and change the schema."""
-    worker = worker_of(request.config)
+    worker = _worker(request)
     database = worker.clone()
-    request.node.stash[USED].append(database.name)
+    worker.lend(request.node, database)
     yield database
     worker.give_back(request.node, database)
 
@@ -43,8 +48,14 @@ def pg_clone(request: pytest.FixtureRequest) -> Iterator[Database]:
 @pytest.fixture
 def pg_empty(request: pytest.FixtureRequest) -> Iterator[Database]:
     """A database of this test's own with nothing in it, not even extensions."""
-    worker = worker_of(request.config)
+    worker = _worker(request)
     database = worker.empty()
-    request.node.stash[USED].append(database.name)
+    worker.lend(request.node, database)
     yield database
     worker.give_back(request.node, database)
+
+
+def _worker(request: pytest.FixtureRequest) -> Worker:
+    from pgmatrix.plugin.worker import worker_of
+
+    return worker_of(request.config)

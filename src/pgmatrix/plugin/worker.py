@@ -21,8 +21,8 @@ from pgmatrix.provision import Provision
 from pgmatrix.servers.protocol import Server
 
 FAILED = pytest.StashKey[bool]()
-USED: pytest.StashKey[list[str]] = pytest.StashKey()
-KEPT: pytest.StashKey[list[str]] = pytest.StashKey()
+USED = pytest.StashKey["list[str]"]()
+KEPT = pytest.StashKey["list[str]"]()
 _CLONING = ("pg_clone",)
 
 
@@ -64,12 +64,16 @@ class Handover:
 
 
 class Worker:
-    """Serves the fixtures of one process. `handover` is asked for when the first database is."""
+    """Serves the fixtures of one process. `handover` is asked for when the first database is.
+
+    Where it will refuse (`served` is false), it is asked by the tests that need it and not before.
+    """
 
     name = "pgmatrix-worker"
 
-    def __init__(self, handover: Callable[[], Handover], *, keep: bool) -> None:
+    def __init__(self, handover: Callable[[], Handover], *, keep: bool, served: bool = True) -> None:
         self._handover = handover
+        self._served = served
         self._keep = keep
         self._shared: Database | None = None
         self._stock: Stock | None = None
@@ -89,7 +93,7 @@ class Worker:
                 )
             return Handover.from_json(text, worker)
 
-        return cls(handover, keep=config.getoption("--keep-databases"))
+        return cls(handover, keep=config.getoption("--keep-databases"), served=text is not None)
 
     @cached_property
     def handover(self) -> Handover:
@@ -130,6 +134,10 @@ class Worker:
         """A database with nothing in it."""
         return self._database(self.stock.take_empty())
 
+    def lend(self, node: pytest.Item, database: Database) -> None:
+        """Note that a test uses a database, for its log lines."""
+        node.stash[USED].append(database.name)
+
     def give_back(self, node: pytest.Item, database: Database) -> None:
         """Drop a test's database, or keep it if the test failed and that was asked for."""
         if self._keep and node.stash.get(FAILED, False):
@@ -145,7 +153,7 @@ class Worker:
         names = [set(getattr(item, "fixturenames", ())) for item in session.items]
         self._remaining = sum(bool(found & set(_CLONING)) for found in names)
         self._remaining += any("pg_database" in found for found in names)
-        if self._remaining and not session.config.option.collectonly:
+        if self._remaining and self._served and not session.config.option.collectonly:
             self.stock.expect(self._remaining)
 
     @pytest.hookimpl(wrapper=True)
@@ -168,12 +176,13 @@ class Worker:
                 lines = log_lines(self.server, names, item.stash[_STARTED])
                 report.sections.append(("PostgreSQL log of this test", "\n".join(lines)))
         if report.when == "teardown" and KEPT in item.stash:
-            report.user_properties.append(("pgmatrix_kept", ",".join(item.stash[KEPT])))
+            kept = item.stash[KEPT]
+            report.user_properties.append(("pgmatrix_kept", ",".join(kept)))
         return report
 
     def _databases_of(self, item: pytest.Item) -> set[str]:
         shared = {self._shared.name} if self._shared and "pg_database" in getattr(item, "fixturenames", ()) else set()
-        return shared | set(item.stash.get(USED, []))
+        return shared.union(item.stash[USED])
 
     def pytest_sessionfinish(self) -> None:
         """End the stock's thread."""

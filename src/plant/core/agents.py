@@ -26,6 +26,8 @@ AGENT_SETTING = "app.current_agent_id"
 MAX_LENGTH = 200
 INFO_KEY = "plant.agent"
 RAW_KEY = "plant.raw"
+# A session made by hand: no agent of its own, no settings, no PgBouncer.
+NOTHING: tuple[str | None, Mapping[str, str], bool] = (None, {}, False)
 
 current_agent: ContextVar[str | None] = ContextVar("current_agent", default=None)
 
@@ -101,7 +103,7 @@ def _tell_server(session: Session, transaction: SessionTransaction, connection: 
     """The settings ride on BEGIN, which the driver has yet to send; a savepoint inherits them."""
     if transaction.nested:
         return
-    own, settings, behind_pgbouncer = session.info[INFO_KEY]
+    own, settings, behind_pgbouncer = session.info.get(INFO_KEY, NOTHING)
     agent = own if own is not None else current_agent.get()
     if agent is not None or behind_pgbouncer:
         settings = {**settings, AGENT_SETTING: agent or ""}
@@ -118,7 +120,7 @@ def _tell_server(session: Session, transaction: SessionTransaction, connection: 
 def _announce_last_commit(session: Session) -> None:
     """A session on an engine gives its connection back with its commit, so the reset may ride on that."""
     raw: Raw | None = session.info.get(RAW_KEY)
-    _, _, behind_pgbouncer = session.info[INFO_KEY]
+    _, _, behind_pgbouncer = session.info.get(INFO_KEY, NOTHING)
     if raw is None or behind_pgbouncer or session.in_nested_transaction():
         return
     raw.last_commit = isinstance(session.bind, Engine)

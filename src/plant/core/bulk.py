@@ -40,9 +40,7 @@ async def bulk_insert(
     return done
 
 
-async def copy_in(
-    session: AsyncSession, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]
-) -> int:
+async def copy_in(session: AsyncSession, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
     """COPY rows, values in the order of `columns`, checked by the columns' types; how many were stored."""
     raw = await _driver(session)
     name = (table.schema or "public", table.name)
@@ -91,6 +89,5 @@ def _bound(
     processors = [kind.bind_processor(dialect) for kind in types]
     for row in rows:
         yield tuple(
-            value if process is None else process(value)
-            for process, value in zip(processors, row, strict=True)
+            value if process is None else process(value) for process, value in zip(processors, row, strict=True)
         )

@@ -127,9 +127,7 @@ def parse_url(text: str, *, driver: Driver | None = None, field: str = "url") ->
             field=field,
         )
     if named and driver is not None and named != driver:
-        raise ConfigurationError(
-            f"driver is {driver} but {field} names {named}: make them agree.", field="driver"
-        )
+        raise ConfigurationError(f"driver is {driver} but {field} names {named}: make them agree.", field="driver")
     if not url.database:
         raise ConfigurationError(f"{field} names no database: use {wanted}.", field=field)
     return url.set(drivername=f"postgresql+{named or driver}")
@@ -140,7 +138,6 @@ def _first_problem(error: ValidationError) -> ConfigurationError:
     problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
     field = str(problem["loc"][0]) if problem["loc"] else "settings"
     return ConfigurationError(
-        f"setting {field} is not usable: {problem['msg']}. "
-        f"Set it by argument, by PLANT_{field.upper()} or in .env.",
+        f"setting {field} is not usable: {problem['msg']}. Set it by argument, by PLANT_{field.upper()} or in .env.",
         field=field,
     )

@@ -13,8 +13,6 @@ PlantError
 * also Retryable: nothing of the transaction remains, and running it again can succeed.
 """
 
-# ruff: noqa: N818 - the names say what happened, as PostgreSQL's condition names do
-
 from __future__ import annotations
 
 import re

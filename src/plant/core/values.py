@@ -244,11 +244,7 @@ class StrictVector(Named, VECTOR):
         """Check and convert; the driver's codec does the rest."""
 
         def process(value: Any) -> Any:
-            return (
-                None
-                if value is None
-                else checks.checked_vector(value, self.field, dimensions=self.dimensions)
-            )
+            return None if value is None else checks.checked_vector(value, self.field, dimensions=self.dimensions)
 
         return process
 

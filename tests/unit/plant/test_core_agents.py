@@ -54,7 +54,7 @@ async def test_tasks_do_not_share_their_agent() -> None:
             await asyncio.sleep(0)
             return current_agent.get()
 
-    assert await asyncio.gather(act("a"), act("b")) == ["a", "b"]
+    assert tuple(await asyncio.gather(act("a"), act("b"))) == ("a", "b")
 
 
 def test_a_sessions_agent_is_checked_when_it_is_made() -> None:

@@ -21,9 +21,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("PLANT_URL", raising=False)
 
 
-def test_settings_come_from_arguments_environment_and_file(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_settings_come_from_arguments_environment_and_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """In that order of precedence."""
     (tmp_path / ".env").write_text("PLANT_POOL_SIZE=7\nPLANT_MAX_OVERFLOW=1\nPLANT_POOL_TIMEOUT=2.5\n")
     monkeypatch.setenv("PLANT_MAX_OVERFLOW", "2")
@@ -76,8 +74,7 @@ def test_replaced_settings_are_checked_again() -> None:
         (
             {"url": "postgresql://h/d"},
             "url",
-            "url names no driver, and its default differs between SQLAlchemy versions: "
-            f"{WANTED}, or set driver.",
+            f"url names no driver, and its default differs between SQLAlchemy versions: {WANTED}, or set driver.",
         ),
         ({"url": "postgresql+asyncpg://h"}, "url", f"url names no database: {WANTED}."),
         (
@@ -94,8 +91,7 @@ def test_replaced_settings_are_checked_again() -> None:
         (
             {"url": URL, "lock_timeout": 5, "statement_timeout": 5},
             "lock_timeout",
-            "lock_timeout (5 s) can never be reached before statement_timeout (5 s): "
-            "make it shorter, or leave it out.",
+            "lock_timeout (5 s) can never be reached before statement_timeout (5 s): make it shorter, or leave it out.",
         ),
         (
             {"url": URL, "pool_size": 0},

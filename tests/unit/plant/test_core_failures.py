@@ -1,7 +1,5 @@
 """plant.core.drivers.failures: the shapes both drivers, the event loop and SQLAlchemy give an error."""
 
-# ruff: noqa: N818 - stand-ins, named for what they stand for
-
 from __future__ import annotations
 
 import traceback
@@ -117,8 +115,7 @@ def test_no_traceback_shows_a_rows_values(chain: Any) -> None:
         (
             RuntimeError("cannot adapt type 'object' using placeholder '%s'"),
             errors.InvalidValue,
-            "a bound value was refused: cannot adapt type 'object'. "
-            "Pass a value of the field's type and range.",
+            "a bound value was refused: cannot adapt type 'object'. Pass a value of the field's type and range.",
         ),
         (
             RuntimeError("the number of query arguments cannot exceed 32767"),

@@ -17,9 +17,7 @@ PLAIN = {"TimeZone": "UTC", "DateStyle": "ISO, MDY", "IntervalStyle": "postgres"
 
 
 def _target(query: str = "", *, read: bool = False, host: str = "db:5433", **settings: Any) -> Target:
-    return target_for(
-        Settings(url=f"postgresql+psycopg://app:hush@{host}/plant{query}", **settings), read=read
-    )
+    return target_for(Settings(url=f"postgresql+psycopg://app:hush@{host}/plant{query}", **settings), read=read)
 
 
 def test_a_target_says_where_and_how() -> None:
@@ -55,9 +53,7 @@ def test_the_read_engines_transactions_are_read_only() -> None:
 
 def test_what_libpq_takes_in_the_url_works_on_both_drivers() -> None:
     """options, application_name and TLS parameters are translated."""
-    target = _target(
-        "?application_name=mine&sslmode=require&options=-c%20work_mem%3D5MB%20--search_path%3Da%5C%20b"
-    )
+    target = _target("?application_name=mine&sslmode=require&options=-c%20work_mem%3D5MB%20--search_path%3Da%5C%20b")
 
     assert target.options == {"application_name": "mine", **PLAIN, "work_mem": "5MB", "search_path": "a b"}
     assert target.tls == {"sslmode": "require"}

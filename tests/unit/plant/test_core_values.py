@@ -76,9 +76,7 @@ def test_null_passes_everywhere(name: str) -> None:
     assert _bind(name, None) is None
 
 
-@pytest.mark.parametrize(
-    "value", [[1, 2.5, 3], (1, 2.5, 3), np.array([1, 2.5, 3]), np.array([1, 2.5, 3], "f4")]
-)
+@pytest.mark.parametrize("value", [[1, 2.5, 3], (1, 2.5, 3), np.array([1, 2.5, 3]), np.array([1, 2.5, 3], "f4")])
 def test_vectors_of_any_real_kind_become_float32(value: Any) -> None:
     """Lists, tuples, float64 and float32 arrays alike."""
     vector = _bind("vector", value)
@@ -150,8 +148,7 @@ def test_another_dimension_has_its_own_error(value: Any) -> None:
         _bind("vector", value)
 
     assert str(caught.value) == (
-        f"vector has {len(value)} dimensions, but 3 are expected. "
-        "Pass a vector of exactly the column's dimensions."
+        f"vector has {len(value)} dimensions, but 3 are expected. Pass a vector of exactly the column's dimensions."
     )
 
 
@@ -166,9 +163,7 @@ def test_a_type_without_a_column_speaks_of_a_value() -> None:
 def test_each_column_has_its_own_copy_of_a_shared_type() -> None:
     """A type used twice names the right column; a field given by hand stays."""
     shared = values.StrictText()
-    table = Table(
-        "t", MetaData(), Column("a", shared), Column("b", shared), Column("c", values.StrictText(field="x"))
-    )
+    table = Table("t", MetaData(), Column("a", shared), Column("b", shared), Column("c", values.StrictText(field="x")))
 
     assert [column.type.field for column in table.columns] == ["a", "b", "x"]  # type: ignore[attr-defined]
     assert shared.field is None

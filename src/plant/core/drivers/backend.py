@@ -105,9 +105,7 @@ class Raw(Protocol):
     async def clean(self) -> bool:
         """RESET, unless that rode on the last COMMIT; False if a new connection would serve better."""
 
-    async def copy_in(
-        self, table: Sequence[str], columns: Sequence[str], rows: Iterable[Sequence[Any]]
-    ) -> int:
+    async def copy_in(self, table: Sequence[str], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
         """COPY rows into a table (schema, name); the number of rows."""
 
     async def copy_out(self, query: str, write: Sink) -> int:

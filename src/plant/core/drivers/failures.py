@@ -71,9 +71,7 @@ def translate_connect(error: BaseException, address: str, timeout: float) -> Pla
         return from_facts(Facts(message=f"no connection to {address} within {timeout:g} s"), ConnectTimeout)
     _redact(chain)
     facts = _facts(chain)
-    state = facts.sqlstate or next(
-        (code for text, code in REFUSALS.items() if text.search(facts.message)), None
-    )
+    state = facts.sqlstate or next((code for text, code in REFUSALS.items() if text.search(facts.message)), None)
     kind = ResourceExhausted if error_class(state, "") is ResourceExhausted else ConnectFailed
     return from_facts(Facts(message=f"no connection to {address}: {facts.message}", sqlstate=state), kind)
 

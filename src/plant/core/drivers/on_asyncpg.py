@@ -52,9 +52,7 @@ class Connection(Pooled, asyncpg.Connection):
         self.forget()
         return self.knows_vector or not await self.fetchval(VECTOR_EXISTS)
 
-    async def copy_in(
-        self, table: Sequence[str], columns: Sequence[str], rows: Iterable[Sequence[Any]]
-    ) -> int:
+    async def copy_in(self, table: Sequence[str], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
         """Binary COPY; the number of rows."""
         schema, name = table
         status = await self.copy_records_to_table(name, schema_name=schema, columns=columns, records=rows)
@@ -114,7 +112,12 @@ async def connect(target: Target, arguments: Mapping[str, Any]) -> Connection:
         **sizes,
     )
     raw.listen_to(raw._transport.get_extra_info("socket").fileno())
-    await _register(raw)
+    try:
+        await _register(raw)
+    except BaseException:
+        # Cancelled, perhaps: nobody else knows this connection yet.
+        raw.terminate()
+        raise
     return raw
 
 

@@ -4,13 +4,15 @@ where used.
 
 from __future__ import annotations
 
+import asyncio
 import re
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
-from psycopg import generators
+from psycopg import generators, waiting
 from psycopg.adapt import Buffer, Dumper, Loader
 from psycopg.pq import ExecStatus, Format, TransactionStatus
 from psycopg.sql import SQL, Identifier
@@ -20,6 +22,7 @@ from plant.core.config import Settings
 from plant.core.drivers import vectors
 from plant.core.drivers.backend import RESET, VECTOR_EXISTS, Pooled, Sink, Target
 
+CANCEL_WAIT = 2.0  # seconds, as SQLAlchemy grants asyncpg
 MAX_PARAMETERS = 32767
 VOID = 2278  # pg_type.oid of void, which psycopg's registry lacks
 
@@ -45,6 +48,28 @@ class Connection(Pooled, psycopg.AsyncConnection[Any]):
         self.is_clean = rider is RESET
         return None
 
+    async def wait(self, gen: Any, interval: float = 0.1, **options: Any) -> Any:
+        """As psycopg's, which on a dead network lets a cancelled task wait ten seconds, before 3.3 for ever."""
+        try:
+            return await waiting.wait_async(gen, self.pgconn.socket, interval=interval, **options)
+        except asyncio.CancelledError:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                await self._stop(gen, interval)
+            raise
+
+    async def _stop(self, gen: Any, interval: float) -> None:
+        """Have the server cancel the query and take its answer; without one the connection ends here."""
+        try:
+            async with asyncio.timeout(CANCEL_WAIT):
+                await self.cancel_safe(timeout=CANCEL_WAIT)
+                await waiting.wait_async(gen, self.pgconn.socket, interval=interval)
+        except psycopg.errors.QueryCanceled:
+            return
+        except BaseException as error:
+            self.pgconn.finish()
+            if not isinstance(error, Exception):
+                raise
+
     def rest(self) -> None:
         """psycopg reads only during a query."""
 
@@ -68,18 +93,14 @@ class Connection(Pooled, psycopg.AsyncConnection[Any]):
         await self.set_autocommit(False)
         return cursor
 
-    async def copy_in(
-        self, table: Sequence[str], columns: Sequence[str], rows: Iterable[Sequence[Any]]
-    ) -> int:
+    async def copy_in(self, table: Sequence[str], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
         """Binary COPY, which needs the columns' types; the number of rows."""
         name = Identifier(*table)
         names = SQL(", ").join(map(Identifier, columns))
         async with self.cursor() as cursor:
             await cursor.execute(SQL("SELECT {} FROM {} LIMIT 0").format(names, name))
             types = [column.type_code for column in cursor.description or ()]
-            async with cursor.copy(
-                SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(name, names)
-            ) as copy:
+            async with cursor.copy(SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(name, names)) as copy:
                 copy.set_types(types)
                 for row in rows:
                     await copy.write_row(row)
@@ -180,22 +201,32 @@ async def connect(target: Target, arguments: Mapping[str, Any]) -> Connection:
         **{name: arguments[name] for name in ("context", "prepare_threshold") if name in arguments},
     }
     options = dict(target.options)
-    raw = await Connection.connect(
-        host=target.host,
-        port=target.port,
-        user=target.user,
-        password=target.password,
-        dbname=target.database,
-        application_name=options.pop("application_name"),
-        options=" ".join(f"-c {name}={_escaped(value)}" for name, value in options.items()),
-        client_encoding="utf8",
-        cursor_factory=Cursor,
-        **passed,
-    )
+    try:
+        raw = await Connection.connect(
+            host=target.host,
+            port=target.port,
+            user=target.user,
+            password=target.password,
+            dbname=target.database,
+            application_name=options.pop("application_name"),
+            options=" ".join(f"-c {name}={_escaped(value)}" for name, value in options.items()),
+            client_encoding="utf8",
+            cursor_factory=Cursor,
+            **passed,
+        )
+    except BaseException as error:
+        # The socket of a cancelled attempt lives in its frames, which the traceback would keep for a while.
+        traceback.clear_frames(error.__traceback__)
+        raise
     raw.listen_to(raw.fileno())
     raw.adapters.register_loader("timestamptz", UtcLoader)
     raw.adapters.register_loader(VOID, VoidLoader)
-    await _register_vector(raw)
+    try:
+        await _register_vector(raw)
+    except BaseException:
+        # Cancelled, perhaps: nobody else knows this connection yet.
+        raw.pgconn.finish()
+        raise
     return raw
 
 

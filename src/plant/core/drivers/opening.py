@@ -19,8 +19,7 @@ def backend_for(driver: Driver) -> Backend:
         return cast("Backend", import_module(f"plant.core.drivers.on_{driver}"))
     except ModuleNotFoundError as error:
         raise ConfigurationError(
-            f"the URL asks for the driver {driver}, which is not installed: "
-            "install it, or name the other driver.",
+            f"the URL asks for the driver {driver}, which is not installed: install it, or name the other driver.",
             field="url",
         ) from error
 

@@ -43,9 +43,7 @@ def session_options(settings: Settings, query: dict[str, str], *, read: bool) ->
     name = query.get("application_name", settings.application_name)
     if settings.pgbouncer:
         if "options" in query:
-            raise ConfigurationError(
-                "url has options, which PgBouncer refuses: set them on the role.", field="url"
-            )
+            raise ConfigurationError("url has options, which PgBouncer refuses: set them on the role.", field="url")
         return {"application_name": name}
     read_only = {"default_transaction_read_only": "on"} if read else {}
     return {"application_name": name, **PLAIN, **_time_limits(settings), **read_only, **_options(query)}
@@ -59,9 +57,7 @@ def transaction_options(settings: Settings) -> dict[str, str]:
 def _time_limits(settings: Settings) -> dict[str, str]:
     """The settings' time limits as server settings, whole milliseconds."""
     limits = {"statement_timeout": settings.statement_timeout, "lock_timeout": settings.lock_timeout}
-    return {
-        name: str(max(1, round(seconds * 1000))) for name, seconds in limits.items() if seconds is not None
-    }
+    return {name: str(max(1, round(seconds * 1000))) for name, seconds in limits.items() if seconds is not None}
 
 
 def _query(url: URL) -> dict[str, str]:

@@ -1,0 +1,73 @@
+"""Owns running what is measured: a process group of its own, its whole output, and its end whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.perf.measure import MeasurementFailed
+
+PATIENCE = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A command that ended well: its process id, when it began (Unix seconds), how long it took, what it said."""
+
+    pid: int
+    began: float
+    seconds: float
+    output: str
+
+
+@contextlib.contextmanager
+def running(
+    argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, output: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a command whose output goes to a file; when the block ends it has ended too, and its process group."""
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            list(argv),
+            env=dict(env),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        _end(process)
+
+
+def run(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, output: Path, timeout: float = 600.0) -> Finished:
+    """Run a command to its end. Raises MeasurementFailed with its output if it fails or takes over `timeout` seconds."""
+    began, start = time.time(), time.perf_counter()
+    with running(argv, env=env, cwd=cwd, output=output) as process:
+        try:
+            code: int | str = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            code = f"none within {timeout:g} s"
+        seconds = time.perf_counter() - start
+    said = output.read_text(encoding="utf-8", errors="replace")
+    if code != 0:
+        raise MeasurementFailed(f"{' '.join(map(str, argv))} ended with exit code {code}", said)
+    return Finished(pid=process.pid, began=began, seconds=seconds, output=said)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask the process to stop as a person would, who also is waited for; then end its whole group."""
+    if process.poll() is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.send_signal(signal.SIGINT)
+            process.wait(PATIENCE)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

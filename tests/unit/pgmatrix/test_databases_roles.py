@@ -1,0 +1,66 @@
+"""Roles on a server that stays: those that are not ours are refused, ours are marked and given passwords."""
+
+from __future__ import annotations
+
+import pytest
+
+from pgmatrix.config import ProviderName
+from pgmatrix.databases import roles
+from pgmatrix.databases.database import role_password
+from pgmatrix.databases.names import lock_number
+from pgmatrix.errors import ConfigError
+from tests.unit.pgmatrix.builders import FakeClient, a_server
+
+
+def changes(client: FakeClient) -> list[str]:
+    """The statements that change something."""
+    return [sql for sql in client.statements if not sql.startswith("select")]
+
+
+def test_a_role_of_somebody_else_is_refused() -> None:
+    """A role of the table that exists and is not marked as ours is an error, and nothing is touched."""
+    client = FakeClient(
+        {"from pg_roles where rolname = 'app'": [(1,)], "shobj_description(oid, 'pg_authid') from pg_roles": [("",)]}
+    )
+
+    with pytest.raises(ConfigError) as error:
+        roles.enter(client, token="ab", names=["app", "owner"])
+
+    assert str(error.value) == (
+        "the external server has roles that pgmatrix did not make: app\n"
+        "  tried role app: exists there and may be in use\n"
+        "  do    use a server without them, or drop them there if nobody needs them"
+    )
+    assert changes(client) == []
+
+
+def test_entering_takes_both_locks_and_says_which_roles_are_missing() -> None:
+    """A session holds the shared lock and its own; roles that nobody has yet will be ours."""
+    client = FakeClient()
+
+    missing = roles.enter(client, token="ab", names=["app", "owner"])
+
+    assert missing == ["app", "owner"]
+    assert client.statements[:2] == [
+        f"select pg_advisory_lock_shared({lock_number(roles.MARK)})",
+        f"select pg_advisory_lock({lock_number('ab')})",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("provider", "trusted", "statements"),
+    [
+        ("external", False, ["comment on role \"app\" is 'made by pgmatrix'", "alter role \"app\" password '{0}'"]),
+        ("container", False, ["alter role \"app\" password '{0}'"]),
+        ("embedded", True, []),
+    ],
+)
+def test_roles_are_marked_and_given_passwords_where_needed(
+    provider: str, trusted: bool, statements: list[str]
+) -> None:
+    """On a server of somebody else a role is marked as ours; where roles are not trusted it gets its password."""
+    client, server = FakeClient(), a_server(provider=ProviderName(provider), roles_trusted=trusted)
+
+    roles.adopt(client, server, ["app"])
+
+    assert client.statements == [sql.format(role_password(server, "app")) for sql in statements]
