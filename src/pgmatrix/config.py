@@ -214,7 +214,7 @@ def _raw(
     key: Key, table: Mapping[str, Any], environ: Mapping[str, str], options: Mapping[str, Any]
 ) -> tuple[Any, str]:
     if options.get(key.name) is not None:
-        return options[key.name], f"option --{key.name}"
+        return options[key.name], f"option --pg-{key.name}"
     if key.env and environ.get(key.env):
         return environ[key.env], f"environment {key.env}"
     if key.name in table:

@@ -66,7 +66,7 @@ class Session:
     def parse(cls, text: str) -> Session:
         """The session that `text` spells. Raises UnknownName."""
         cell, _, layer = text.rpartition("-")
-        if not _LAYER.fullmatch(layer):
+        if not (cell and _LAYER.fullmatch(layer)):
             raise UnknownName(f"{text!r} is not a session", do_next="write CELL-LAYER, such as pg16-asyncpg-rls")
         return cls(cell=Cell.parse(cell), layer=layer)
 

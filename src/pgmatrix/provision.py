@@ -62,16 +62,16 @@ class _Keeping:
         return f"kept {', '.join(databases)} on a running server; to end it: {how}"
 
 
-def providers(config: Config, guard: Guard) -> list[Provider]:
-    """The providers in the order of `auto`."""
+def providers(config: Config, guard: Guard) -> Iterator[Provider]:
+    """The providers in the order of `auto`, each made when it is asked for: an external server needs no cache."""
     from pgmatrix.servers.container.provider import ContainerProvider
 
     cache = cache_root(config["cache"])
-    return [
-        ExternalProvider(dsns=config.dsns),
-        ContainerProvider(image=config["image"], guard=guard.command, secret=_secret(cache), cache=cache),
-        EmbeddedProvider(cache=cache, guard=guard, extensions=config["extensions"], run_as=config["run-as"]),
-    ]
+    yield ExternalProvider(dsns=config.dsns)
+    if config["provider"] in (ProviderName.AUTO, ProviderName.CONTAINER):
+        secret = _secret(cache)
+        yield ContainerProvider(image=config["image"], guard=guard.command, secret=secret, cache=cache)
+    yield EmbeddedProvider(cache=cache, guard=guard, extensions=config["extensions"], run_as=config["run-as"])
 
 
 def choose_for(config: Config, cell: Cell, guard: Guard) -> Choice:

@@ -1,7 +1,7 @@
 """`python -m plant`: bootstrap and migrate a database, verify, export and sign its audit trail.
 
-It parses arguments and prints; all work is in the library. Exit code 0 for success, 1 for a chain that is not intact, 2 for
-everything that went wrong, with one line that says what to do.
+It parses arguments and prints; all work is in the library. Exit code 0 for success, 1 for a chain that is not intact,
+2 for everything that went wrong, with one line that says what to do.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """The fixtures of the integration tests; a table of contents."""
 
+from tests.fixtures.bare import bare
 from tests.fixtures.databases import (
     async_engine,
     async_session,
@@ -23,6 +24,7 @@ from tests.fixtures.pools import connector_with, database_with
 __all__ = [
     "async_engine",
     "async_session",
+    "bare",
     "connector",
     "connector_with",
     "create_test_agent",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pgmatrix.config import RUN_VARIABLES, Config
-from pgmatrix.matrix import Cell, Session
+from pgmatrix.matrix import Cell, Driver, Session
 from tests.perf.commands import Finished, run
 from tests.perf.measure import Absent, MeasurementFailed
 
@@ -48,13 +48,16 @@ class Bench:
     @property
     def cells(self) -> tuple[Cell, ...]:
         """The cells; quick: each major once and each driver once."""
-        cells = self.table.matrix.cells
-        return few(cells) if self.quick else cells
+        return few(self.table) if self.quick else self.table.matrix.cells
 
     @property
     def sessions(self) -> tuple[Session, ...]:
         """The sessions of the layers that are measured, on every cell."""
         return tuple(Session(cell=cell, layer=layer) for cell in self.table.matrix.cells for layer in self.layers)
+
+    def python(self, driver: Driver) -> str:
+        """The interpreter of the shared environment of sessions on `driver`; a session's start makes it."""
+        return str(self.root / ".nox" / f"env-{driver}" / "bin" / "python")
 
     def rounds(self, full: int, quick: int) -> int:
         """How many rounds to do."""
@@ -112,17 +115,11 @@ class Bench:
         return Command(argv=tuple(found["argv"]), env=env, began=found["began"])
 
 
-def few(cells: Sequence[Cell]) -> tuple[Cell, ...]:
-    """As few of `cells` as hold every major and every driver."""
-    chosen: list[Cell] = []
-    for cell in sorted(cells, key=lambda one: -_news(one, ())):
-        if _news(cell, chosen):
-            chosen.append(cell)
-    return tuple(_best(cells, chosen))
-
-
-def _news(cell: Cell, chosen: Sequence[Cell]) -> int:
-    return (cell.major not in {one.major for one in chosen}) + (cell.driver not in {one.driver for one in chosen})
+def few(table: Config) -> tuple[Cell, ...]:
+    """As few cells as hold every major and every driver of the table."""
+    majors, drivers = table.matrix.majors, table.matrix.drivers
+    count = max(len(majors), len(drivers))
+    return tuple(Cell(major=majors[i % len(majors)], driver=drivers[i % len(drivers)]) for i in range(count))
 
 
 def measured_layers(table: Config, wanted: Sequence[str]) -> tuple[str, ...]:

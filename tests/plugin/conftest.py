@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,7 @@ class Nest:
 
     pytester: pytest.Pytester
     ground: Ground
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def path(self) -> Path:
@@ -90,12 +91,15 @@ class Nest:
 
     def start(self, *args: str) -> subprocess.Popen[bytes]:
         """Start pytest and return at once, in a process group of its own."""
-        return self.pytester.popen(
+        process = self.pytester.popen(
             [sys.executable, "-m", "pytest", *self._plugins(True), *args],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        self.started.append(process)
+        return process
 
     @staticmethod
     def _plugins(xdist: bool) -> tuple[str, ...]:
@@ -140,6 +144,9 @@ def nest(pytester: pytest.Pytester, nest_ground: Ground, monkeypatch: pytest.Mon
     found = Nest(pytester=pytester, ground=nest_ground)
     found.write("test_layer.py", TESTS)
     yield found
+    for process in found.started:
+        process.kill()
+        process.wait()
     assert found.has_nothing_left(), nest_ground.leftovers()
 
 

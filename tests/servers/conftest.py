@@ -51,7 +51,7 @@ def running(embedded: EmbeddedProvider) -> Iterator[Callable[[int], Lease]]:
     def start(major: int) -> Lease:
         if major not in leases:
             cell = Cell(major=major, driver=DRIVER)
-            leases[major] = embedded.start(spec_for(cell, connections=60), key=None, reason="shared by tests")
+            leases[major] = embedded.start(spec_for(cell, connections=80), key=None, reason="shared by tests")
         return leases[major]
 
     yield start

@@ -89,9 +89,11 @@ def fetched_builds() -> Path:
     return cache_root() / "builds"
 
 
-def spec_for(cell: Cell, settings: Mapping[str, str] | None = None, **changes: object) -> ServerSpec:
+def spec_for(
+    cell: Cell, settings: Mapping[str, str] | None = None, connections: int = 20, **changes: object
+) -> ServerSpec:
     """The order of a small server."""
-    values = {"settings": settings_for(cell.major, settings or {}, 20), "connections": 20, "label": "test"}
+    values = {"settings": settings_for(cell.major, settings or {}, connections), "connections": connections}
     return ServerSpec(cell=cell, **(values | changes))  # type: ignore[arg-type]
 
 

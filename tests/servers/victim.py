@@ -13,13 +13,17 @@ from pgmatrix.clients import connect
 from pgmatrix.config import load
 from pgmatrix.databases.stock import Stock
 from pgmatrix.databases.template import server_values
+from pgmatrix.errors import PgMatrixError
 from pgmatrix.matrix import Cell
 from pgmatrix.provision import provision
 
 
 def main() -> None:
     """Provision; then `clone` until killed, or `end` well."""
-    found = provision(load(Path.cwd()), Cell.parse(sys.argv[1]), workers=2, label="victim")
+    try:
+        found = provision(load(Path.cwd()), Cell.parse(sys.argv[1]), workers=2, label="victim")
+    except PgMatrixError as error:
+        sys.exit(f"{type(error).__name__}: {error}")
     facts = {"server": server_values(found.server), "template": found.template, "token": found.token}
     print(json.dumps(facts), flush=True)
     for line in sys.stdin:

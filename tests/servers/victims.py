@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,10 @@ class Victim:
         self.process.kill()
         self.process.communicate()
 
+    def words(self) -> str:
+        """What it says to standard error until it ends by itself."""
+        return self.process.communicate("end\n", timeout=60)[1]
+
     def end(self) -> int:
         """Let it end well; its exit code."""
         self.process.communicate("end\n", timeout=60)
@@ -59,10 +63,12 @@ class Victim:
 
 
 @contextmanager
-def victim(project: Path, environ: Mapping[str, str], cell: Cell = CELL) -> Iterator[Victim]:
-    """A victim in `project`, killed at the end if it still runs."""
+def victim(
+    project: Path, environ: Mapping[str, str], cell: Cell = CELL, within: Sequence[str] = ()
+) -> Iterator[Victim]:
+    """A victim in `project`, killed at the end if it still runs. `within` goes before its command line."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.servers.victim", str(cell)],
+        [*within, sys.executable, "-m", "tests.servers.victim", str(cell)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

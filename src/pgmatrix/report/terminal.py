@@ -23,9 +23,14 @@ def plan_lines(sessions: Sequence[Session], reasons: Mapping[Cell, str], jobs: i
     """What will run, and on which provider."""
     cells = sorted({session.cell for session in sessions})
     layers = list(dict.fromkeys(session.layer for session in sessions))
-    lines = [f"{len(sessions)} sessions: {len(layers)} layers ({', '.join(layers)}) on {len(cells)} cells, {jobs} at a time"]
+    counts = [_count(len(sessions), "session"), _count(len(layers), "layer"), _count(len(cells), "cell")]
+    lines = [f"{counts[0]}: {counts[1]} ({', '.join(layers)}) on {counts[2]}, {jobs} at a time"]
     lines += [f"  {cell}: {reasons[cell]}" for cell in cells]
     return lines
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'s' * (number != 1)}"
 
 
 def matrix_table(sessions: Sequence[Session], records: Mapping[str, Record]) -> Table:

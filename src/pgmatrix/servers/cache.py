@@ -41,15 +41,15 @@ def cache_root(setting: str = "") -> Path:
 
 
 @contextlib.contextmanager
-def explained(path: Path, wanted: str) -> Iterator[None]:
-    """Turn what the file system says about `path` into a CacheError that tells what to do."""
+def explained(path: Path, wanted: str, setting: str = "PGMATRIX_CACHE") -> Iterator[None]:
+    """Turn what the file system says about `path` into a CacheError; `setting` names what moves it elsewhere."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            do_next = f"free some room on the file system of {path}, or set PGMATRIX_CACHE to another folder"
+            do_next = f"free some room on the file system of {path}, or set {setting} to another folder"
         elif error.errno in _LOCKED_OUT:
-            do_next = f"make {path} writable, or set PGMATRIX_CACHE to a folder that is"
+            do_next = f"make {path} writable, or set {setting} to a folder that is"
         else:
             raise
         raise CacheError(f"cannot {wanted} in {path}: {error.strerror}", do_next=do_next) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pgmatrix.config import ProviderName
@@ -19,7 +19,7 @@ class Choice:
     reason: str
 
 
-def choose(cell: Cell, wanted: ProviderName, providers: Sequence[Provider]) -> Choice:
+def choose(cell: Cell, wanted: ProviderName, providers: Iterable[Provider]) -> Choice:
     """The first of `providers` (in order) that can serve `cell`; only `wanted` itself unless that is `auto`.
 
     Raises ServerUnavailable, which lists every provider asked and its answer.

@@ -82,7 +82,7 @@ class EmbeddedProvider:
             restored=key is not None,
         )
         try:
-            with explained(folder, "copy a cluster"):
+            with explained(folder, "copy a cluster", "TMPDIR"):
                 _copy(source / "data", folder / "data", account)
             lease.launch(spec, installation, f"{reason}; {installation.origin}", place.reason, self._guard)
         except BaseException:
@@ -226,6 +226,7 @@ def _initdb(
         argv, capture_output=True, text=True, check=False, cwd="/", env=_environment(), **account.popen
     )
     if found.returncode != 0:
+        _raise_if_full(found.stderr)
         lines = [line for line in found.stderr.splitlines() if line.strip()]
         raise ServerStartFailed(
             f"initdb of PostgreSQL {installation.major} failed",
@@ -241,14 +242,19 @@ def _copy(source: Path, target: Path, account: Account) -> None:
         ["cp", "-R", "-p", str(source), str(target)], capture_output=True, text=True, check=False, **account.popen
     )
     if found.returncode != 0:
+        _raise_if_full(found.stderr)
         message = found.stderr.strip().splitlines()[-1:] or ["cp failed"]
-        if "No space left" in found.stderr:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         raise ServerStartFailed(
             f"cannot copy the cluster {source}",
             tried=[Attempt(what=f"cp to {target}", why=message[0])],
             do_next="check that both folders can be read and written by the account PostgreSQL runs as",
         )
+
+
+def _raise_if_full(output: str) -> None:
+    """Raise for a program what the system told it of a full disk."""
+    if "No space left" in output:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _remove(path: Path) -> None:

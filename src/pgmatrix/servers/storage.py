@@ -54,7 +54,7 @@ def make_directory(place: Place, promise: Promise) -> tuple[Path, Withdraw]:
     path = place.folder / f"{_PREFIX}{secrets.token_hex(4)}"
     withdraw = promise(path)
     try:
-        with explained(place.folder, "make room for a server"):
+        with explained(place.folder, "make room for a server", "TMPDIR"):
             path.mkdir()
             path.chmod(0o755)
             owner = {"pid": os.getpid(), "started": start_time(os.getpid())}

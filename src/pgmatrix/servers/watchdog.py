@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -97,10 +98,28 @@ def undo(task: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Follow standard input to its end, then clean up. A failing clean-up does not stop the others."""
+    """Follow standard input to its end, then clean up. A failing clean-up does not stop the others.
+
+    A process our parent forked holds the other end of the pipe too, so that the parent's death counts as the end.
+    """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     tasks: dict[str, dict[str, Any]] = {}
+    parent = os.getppid()
+    follower = threading.Thread(target=_follow, args=[tasks], daemon=True)
+    follower.start()
+    while follower.is_alive() and os.getppid() == parent:
+        follower.join(0.5)
+    follower.join(0.2)  # for what the parent said last
+    for task in reversed(list(tasks.values())):
+        try:
+            undo(task)
+        except (OSError, subprocess.SubprocessError) as error:
+            sys.stderr.write(f"pgmatrix watchdog: {task['kind']}: {error}\n")
+    os._exit(0)  # the follower may still wait for a line
+
+
+def _follow(tasks: dict[str, dict[str, Any]]) -> None:
     for line in sys.stdin:
         message = json.loads(line)
         if "add" in message:
@@ -109,11 +128,6 @@ def main() -> None:
             tasks.clear()
         else:
             tasks.pop(message["done"], None)
-    for task in reversed(list(tasks.values())):
-        try:
-            undo(task)
-        except (OSError, subprocess.SubprocessError) as error:
-            print(f"pgmatrix watchdog: {task['kind']}: {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What a database administrator runs once on an empty database, as superuser: roles, extensions, the schema.
 
-Running it again changes nothing. It invents no password: give the two login roles theirs with ALTER ROLE or pg_hba.conf.
+Running it again changes nothing. It invents no password: give the two login roles theirs with ALTER ROLE, or let
+pg_hba.conf do without.
 """
 
 from __future__ import annotations
@@ -72,8 +73,10 @@ async def _require(connection: AsyncConnection, extensions: Sequence[str]) -> No
     """Everything that would fail half-way is found first."""
     row = (
         await connection.execute(
-            text("SELECT current_user, rolsuper, current_setting('server_encoding') AS encoding"
-                 " FROM pg_roles WHERE rolname = current_user")
+            text(
+                "SELECT current_user, rolsuper, current_setting('server_encoding') AS encoding"
+                " FROM pg_roles WHERE rolname = current_user"
+            )
         )
     ).one()
     if not row.rolsuper:

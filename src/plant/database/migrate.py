@@ -1,21 +1,24 @@
 """Migrations, up and down, online and as SQL: one transaction under an advisory lock, as the owner role.
 
-A second migrator waits for the first, up to a bound, and then finds nothing left to do. It creates no role, extension or
-schema: bootstrap does.
+A second migrator waits for the first, up to a bound, and then finds nothing left to do. It creates no role, extension
+or schema: bootstrap does.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from io import StringIO
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TextIO
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.util import CommandError
 from sqlalchemy import Column, Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,9 +29,8 @@ from plant.models import Base
 from plant.models.metadata import SCHEMA
 from plant.security.roles import OWNER
 
-Result = TypeVar("Result")
-
 LOCK_WAIT: Final = 60.0
+TURN: Final = threading.Lock()
 READY: Final = f"""
 SELECT to_regrole('{OWNER}') IS NOT NULL
    AND EXISTS (SELECT FROM pg_namespace WHERE nspname = '{SCHEMA}' AND pg_get_userbyid(nspowner) = '{OWNER}')
@@ -41,7 +43,8 @@ AS_OWNER: Final = f"SELECT set_config('role', '{OWNER}', true) WHERE pg_has_role
 async def upgrade(url: str, revision: str = "head", *, lock_wait: float = LOCK_WAIT) -> None:
     """Bring the database at `url` up to `revision`; waits at most `lock_wait` seconds for any lock.
 
-    Raises ConfigurationError where bootstrap has not run, LockTimeout, or what the server refused; then nothing changed.
+    Raises ConfigurationError where bootstrap has not run, LockTimeout, or what the server refused; then nothing has
+    changed.
     """
     await _run(url, lambda config: command.upgrade(config, revision), lock_wait)
 
@@ -67,9 +70,9 @@ async def drift(url: str) -> list[Any]:
 
 def sql(revision: str = "head", *, down: bool = False) -> str:
     """The SQL script of the same migration for `psql`; a range is written `001:003`, downwards `005:base`."""
-    config = Config(output_buffer=(buffer := StringIO()))
-    config.set_main_option("script_location", "plant:database/migrations")
-    (command.downgrade if down else command.upgrade)(config, revision, sql=True)
+    config = _config(buffer := StringIO())
+    with _revisions_named():
+        (command.downgrade if down else command.upgrade)(config, revision, sql=True)
     return buffer.getvalue()
 
 
@@ -93,6 +96,15 @@ def options() -> dict[str, Any]:
         "compare_type": True,
         "compare_server_default": default_differs,
     }
+
+
+def preamble(lock_wait: float) -> tuple[str, ...]:
+    """What a migrating transaction begins with: bound every wait, take the lock, become the owner."""
+    return (
+        f"SET LOCAL lock_timeout = {round(lock_wait * 1000)}",
+        "SELECT pg_advisory_xact_lock(hashtextextended('plant.migrate', 0))",
+        f"SET LOCAL ROLE {OWNER}",
+    )
 
 
 def only_ours(name: str | None, kind: str, _parents: Any) -> bool:
@@ -120,12 +132,29 @@ def _context(connection: Connection) -> MigrationContext:
     return MigrationContext.configure(connection, opts=options())
 
 
+def _config(output: TextIO = sys.stdout) -> Config:
+    config = Config(output_buffer=output)
+    config.set_main_option("script_location", "plant:database/migrations")
+    return config
+
+
+@contextmanager
+def _revisions_named() -> Iterator[None]:
+    """Alembic's own refusals are about the revision that was asked for."""
+    try:
+        yield
+    except CommandError as error:
+        raise ConfigurationError(
+            f"{error}: name one of 001 to 005, head or base, or a range of them.", field="revision"
+        ) from error
+
+
 async def _run(url: str, action: Callable[[Config], None], lock_wait: float) -> None:
     def migrate(connection: Connection) -> None:
-        config = Config()
-        config.set_main_option("script_location", "plant:database/migrations")
+        config = _config()
         config.attributes.update(connection=connection, lock_wait=lock_wait)
-        action(config)
+        with _revisions_named():
+            action(config)
 
     async with _connection(url) as connection:
         if not await connection.scalar(text(READY)):
@@ -134,7 +163,22 @@ async def _run(url: str, action: Callable[[Config], None], lock_wait: float) -> 
                 "run `python -m plant bootstrap` on it once, as superuser.",
                 field="url",
             )
-        await connection.run_sync(migrate)
+        for statement in preamble(lock_wait):
+            await connection.execute(text(statement))
+        async with _turn():
+            await connection.run_sync(migrate)
+
+
+@asynccontextmanager
+async def _turn() -> AsyncIterator[None]:
+    """Alembic keeps its context in the module: one migration at a time in a process, whatever the loop or thread."""
+    # No asyncio primitive spans loops and threads.
+    while not TURN.acquire(blocking=False):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    try:
+        yield
+    finally:
+        TURN.release()
 
 
 @asynccontextmanager

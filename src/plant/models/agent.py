@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKeyConstraint, Index, PrimaryKeyConstraint, Text, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
-from plant.models.base import OWN_KEY, BaseEntity
+from plant.models.base import OWN_KEY, BaseEntity, identity
 from plant.models.canonical import identifier
 from plant.models.industry import Industry
 from plant.models.job_role import JobRole
@@ -30,7 +30,7 @@ class Agent(BaseEntity):
     """An agent; skill, role and industry are required, a team is not."""
 
     __tablename__ = "agent"
-    __table_args__: ClassVar[Any] = (
+    __table_args__: Any = (
         PrimaryKeyConstraint("governance_agent_id", "id"),
         ForeignKeyConstraint(["governance_agent_id", "id"], OWN_KEY, ondelete="RESTRICT"),
         _reference("skill_id", Skill),
@@ -49,7 +49,7 @@ class Agent(BaseEntity):
     industry_id: Mapped[UUID] = mapped_column(Uuid)
     team_id: Mapped[UUID | None] = mapped_column(Uuid)
 
-    __mapper_args__: ClassVar[Any] = {"polymorphic_identity": EntityType.AGENT.value, "polymorphic_load": "selectin"}
+    __mapper_args__: Any = identity(EntityType.AGENT)
 
     def content(self) -> dict[str, Any]:
         """The base's fields and this table's."""

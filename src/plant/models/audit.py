@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -29,10 +29,10 @@ from plant.models.vocabulary import Action, one_of
 
 
 class AuditEntry(Base):
-    """One change of one entity: entry `seq` (1, 2, ...) of its governance agent's chain; hashes are hexadecimal SHA-256."""
+    """One change of one entity, number `seq` (1, 2, ...) of its governance agent's chain; hashes are SHA-256 in hex."""
 
     __tablename__ = "audit_log"
-    __table_args__: ClassVar[Any] = (
+    __table_args__: Any = (
         PrimaryKeyConstraint("governance_agent_id", "seq"),
         UniqueConstraint("governance_agent_id", "entity_id", "version"),
         Index(None, "governance_agent_id", "created_at"),

@@ -1,13 +1,14 @@
 """`base_entity`: what every entity has, in seven sections, and the rules a client can check before the network.
 
-The server decides `created_at`, `updated_at`, `deleted_at` and `version`. The hash that is sent along spares the server a
-second write and is never trusted: a trigger replaces a wrong one.
+The server decides `created_at`, `updated_at`, `deleted_at` and `version`. The hash that is sent along spares the server
+a second write and is never trusted: a trigger replaces a wrong one.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import (
@@ -37,6 +38,11 @@ TAGS_CHECK = f"""cardinality(tags) <= {fields.TAGS} AND coalesce(array_ndims(tag
  AND array_position(tags, NULL) IS NULL"""
 
 
+def identity(kind: EntityType) -> dict[str, Any]:
+    """Mapper arguments of a child: loaded with its own columns also where it is found as a BaseEntity."""
+    return {"polymorphic_identity": kind.value, "polymorphic_load": "selectin"}
+
+
 class BaseEntity(Base):
     """One entity of one governance agent; load it by id and get the subclass it is.
 
@@ -45,7 +51,7 @@ class BaseEntity(Base):
     """
 
     __tablename__ = "base_entity"
-    __table_args__: ClassVar[Any] = (
+    __table_args__: Any = (
         UniqueConstraint("governance_agent_id", "id"),
         UniqueConstraint("governance_agent_id", "external_id"),
         UniqueConstraint("governance_agent_id", "supersedes_id"),
@@ -112,13 +118,16 @@ class BaseEntity(Base):
     # relationships
     parent_id: Mapped[UUID | None] = mapped_column(Uuid)
 
-    __mapper_args__: ClassVar[Any] = {
-        "polymorphic_on": "entity_type",
-        "polymorphic_abstract": True,
-        "version_id_col": version,
-        "version_id_generator": False,
-        "eager_defaults": True,
-    }
+    # A change made since the entity was read is not overwritten: the ORM compares versions, the server raises them.
+    __mapper_args__: Any = MappingProxyType(
+        {
+            "polymorphic_on": "entity_type",
+            "polymorphic_abstract": True,
+            "version_id_col": version,
+            "version_id_generator": False,
+            "eager_defaults": True,
+        }
+    )
 
     def __init__(self, **values: Any) -> None:
         """Fields left out get the server's defaults here, so that content and hash are known before a flush."""

@@ -1,7 +1,7 @@
 """The canonical content of an entity and its SHA-256, equal to what the database's triggers compute. Pure.
 
-Content is one JSON object in the text form of PostgreSQL's `jsonb`: keys by length then bytes, `", "` and `": "`, numbers
-in plain decimal notation as `numeric` prints them. No server or session setting takes part.
+Content is one JSON object in the text form of PostgreSQL's `jsonb`: keys by length then bytes, `", "` and `": "`,
+numbers in plain decimal notation as `numeric` prints them. No server or session setting takes part.
 """
 
 from __future__ import annotations

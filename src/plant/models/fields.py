@@ -123,9 +123,7 @@ def vector(field: str, value: Any, *, dimensions: int = DIMENSIONS) -> NDArray[n
     if numbers.ndim != 1 or numbers.dtype.kind not in "fiu":
         raise refuse(field, "is not a flat list of numbers", f"pass shape ({dimensions},)")
     if len(numbers) != dimensions:
-        raise DimensionMismatch(
-            f"{field} has {len(numbers)} dimensions: pass exactly {dimensions}.", field=field
-        )
+        raise DimensionMismatch(f"{field} has {len(numbers)} dimensions: pass exactly {dimensions}.", field=field)
     with np.errstate(over="ignore"):
         array = numbers.astype(np.float32)
     if not np.isfinite(array).all():

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Boolean, CheckConstraint, ForeignKeyConstraint, PrimaryKeyConstraint, Text, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from plant.models import fields
-from plant.models.base import OWN_KEY, BaseEntity
+from plant.models.base import OWN_KEY, BaseEntity, identity
 from plant.models.vocabulary import EntityType, length
 
 
 class Industry(BaseEntity):
-    """An industry; `code` is its code in a classification such as NAICS, `regulated` whether a supervisor licenses it."""
+    """An industry; `code` is that of a classification such as NAICS, `regulated` whether a supervisor licenses it."""
 
     __tablename__ = "industry"
-    __table_args__: ClassVar[Any] = (
+    __table_args__: Any = (
         PrimaryKeyConstraint("governance_agent_id", "id"),
         ForeignKeyConstraint(["governance_agent_id", "id"], OWN_KEY, ondelete="RESTRICT"),
         CheckConstraint(length("code"), name="code"),
     )
-    __mapper_args__: ClassVar[Any] = {"polymorphic_identity": EntityType.INDUSTRY.value, "polymorphic_load": "selectin"}
+    __mapper_args__: Any = identity(EntityType.INDUSTRY)
 
     governance_agent_id: Mapped[str] = mapped_column(Text)
     id: Mapped[UUID] = mapped_column(Uuid)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, PrimaryKeyConstraint, Text, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from plant.models import fields
-from plant.models.base import OWN_KEY, BaseEntity
+from plant.models.base import OWN_KEY, BaseEntity, identity
 from plant.models.vocabulary import EntityType, Seniority, length, one_of
 
 
@@ -17,13 +17,13 @@ class JobRole(BaseEntity):
     """A job role with the level it asks for."""
 
     __tablename__ = "job_role"
-    __table_args__: ClassVar[Any] = (
+    __table_args__: Any = (
         PrimaryKeyConstraint("governance_agent_id", "id"),
         ForeignKeyConstraint(["governance_agent_id", "id"], OWN_KEY, ondelete="RESTRICT"),
         CheckConstraint(one_of("seniority", Seniority), name="seniority"),
         CheckConstraint(length("department"), name="department"),
     )
-    __mapper_args__: ClassVar[Any] = {"polymorphic_identity": EntityType.JOB_ROLE.value, "polymorphic_load": "selectin"}
+    __mapper_args__: Any = identity(EntityType.JOB_ROLE)
 
     governance_agent_id: Mapped[str] = mapped_column(Text)
     id: Mapped[UUID] = mapped_column(Uuid)

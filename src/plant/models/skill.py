@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -11,7 +11,7 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, PrimaryKeyC
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from plant.models import fields
-from plant.models.base import OWN_KEY, BaseEntity
+from plant.models.base import OWN_KEY, BaseEntity, identity
 from plant.models.canonical import vector_digest
 from plant.models.vectors import Embedding
 from plant.models.vocabulary import EntityType, SkillCategory, length, one_of
@@ -21,7 +21,7 @@ class Skill(BaseEntity):
     """A skill; `embedding` is float32 of shape (384,), finite and not zero, or None."""
 
     __tablename__ = "skill"
-    __table_args__: ClassVar[Any] = (
+    __table_args__: Any = (
         PrimaryKeyConstraint("governance_agent_id", "id"),
         ForeignKeyConstraint(["governance_agent_id", "id"], OWN_KEY, ondelete="RESTRICT"),
         Index(None, "governance_agent_id", "category"),
@@ -35,7 +35,7 @@ class Skill(BaseEntity):
         CheckConstraint("vector_norm(embedding) > 0", name="embedding"),
         CheckConstraint(length("embedding_model"), name="embedding_model"),
     )
-    __mapper_args__: ClassVar[Any] = {"polymorphic_identity": EntityType.SKILL.value, "polymorphic_load": "selectin"}
+    __mapper_args__: Any = identity(EntityType.SKILL)
 
     governance_agent_id: Mapped[str] = mapped_column(Text)
     id: Mapped[UUID] = mapped_column(Uuid)

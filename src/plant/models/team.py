@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Integer, PrimaryKeyConstraint, Text, Uuid
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from plant.models import fields
-from plant.models.base import OWN_KEY, BaseEntity
+from plant.models.base import OWN_KEY, BaseEntity, identity
 from plant.models.vocabulary import EntityType, length
 
 
@@ -17,13 +17,13 @@ class Team(BaseEntity):
     """A team; `capacity` is the largest number of agents, 1 to 10,000, or None for no limit."""
 
     __tablename__ = "team"
-    __table_args__: ClassVar[Any] = (
+    __table_args__: Any = (
         PrimaryKeyConstraint("governance_agent_id", "id"),
         ForeignKeyConstraint(["governance_agent_id", "id"], OWN_KEY, ondelete="RESTRICT"),
         CheckConstraint(length("mission", fields.PROSE), name="mission"),
         CheckConstraint("capacity BETWEEN 1 AND 10000", name="capacity"),
     )
-    __mapper_args__: ClassVar[Any] = {"polymorphic_identity": EntityType.TEAM.value, "polymorphic_load": "selectin"}
+    __mapper_args__: Any = identity(EntityType.TEAM)
 
     governance_agent_id: Mapped[str] = mapped_column(Text)
     id: Mapped[UUID] = mapped_column(Uuid)

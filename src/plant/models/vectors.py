@@ -23,12 +23,13 @@ class Embedding(VECTOR):
 
     def __init__(self, dim: int = DIMENSIONS) -> None:
         super().__init__(dim)
+        self.dimensions = dim
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | None]:
         """Raises InvalidValue or DimensionMismatch; SQLAlchemy wraps it in a StatementError's `orig`."""
 
         def process(value: Any) -> str | None:
-            return None if value is None else to_text(vector("embedding", value, dimensions=self.dim))
+            return None if value is None else to_text(vector("embedding", value, dimensions=self.dimensions))
 
         return process
 

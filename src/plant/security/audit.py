@@ -1,6 +1,7 @@
 """The audit trail as callers use it: read it, verify it here or in the server, sign its end.
 
-It never writes an entry; the database's triggers do, when the transaction commits. Reading needs a session acting as the agent.
+It never writes an entry; the database's triggers do, when the transaction commits. Reading needs a session that acts as
+the agent.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ async def verify(
 ) -> Verdict:
     """Recompute the whole chain here, in constant memory, independently of the server's own functions.
 
-    With checkpoints, a cut, deleted or wholly rewritten chain shows too. Raises InvalidValue for a checkpoint that is another
-    agent's or not signed by `key`. Run it in REPEATABLE READ if the agent is being written to.
+    With checkpoints, a cut, deleted or wholly rewritten chain shows too. Raises InvalidValue for a checkpoint that is
+    another agent's or not signed by `key`. Run it in REPEATABLE READ if the agent is being written to.
     """
     for checkpoint in checkpoints:
         _check(checkpoint, agent, key)
@@ -66,7 +67,7 @@ async def verify(
 
 
 async def verify_in_server(session: AsyncSession, agent: str) -> Verdict:
-    """The same judgement by the SQL function plant.audit_verify, without moving the entries; it knows no checkpoints."""
+    """The same judgement by the SQL function plant.audit_verify, without moving entries; it knows no checkpoints."""
     found = (await session.execute(VERIFY, {"agent": agent})).one()
     head = (await session.execute(HEAD, {"agent": agent})).one_or_none()
     return Verdict(

@@ -1,7 +1,7 @@
 """The hash chain of the audit trail, computed without the database: encoding, links, and the judge of a chain. Pure.
 
-Entry n has `hash = sha256(prev_hash || canonical(entry))` over UTF-8, in hexadecimal; the first follows 64 zeros. The canonical
-form is a row of fields `<bytes>:<text>`, so that no two entries share one, and no setting of a session takes part.
+Entry n has `hash = sha256(prev_hash || canonical(entry))` over UTF-8, in hexadecimal; the first follows 64 zeros. The
+canonical form is a row of fields `<bytes>:<text>`, so that no two entries share one; no session setting takes part.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ GENESIS: Final = "0" * 64
 
 
 class Entry(NamedTuple):
-    """One row of audit_log; `content` is jsonb's own text, byte for byte. A tuple, because millions of them are judged."""
+    """One row of audit_log; `content` is jsonb's own text, byte for byte. A tuple: millions of them are judged."""
 
     governance_agent_id: str
     seq: int

@@ -24,7 +24,7 @@ FORMAT: Final = "plant.checkpoint.1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """Entry `seq` of an agent's chain had this hash; `signed_at` is ISO 8601 in UTC, `signature` Ed25519 in hexadecimal."""
+    """Entry `seq` of an agent's chain had this hash; `signed_at` is ISO 8601 in UTC, `signature` Ed25519 in hex."""
 
     governance_agent_id: str
     seq: int

@@ -1,7 +1,7 @@
 """Export of a range of a chain with its proof, and its verification where there is no database.
 
-Lines of JSON: a header, the entries, and a trailer whose signed checkpoint of the last entry is the proof; through the links it
-speaks for every entry before it too.
+Lines of JSON: a header, the entries, and a trailer whose signed checkpoint of the last entry is the proof; through the
+links it speaks for every entry before it too.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ async def export(
     final: Entry | None = None
     async for entry in entries(session, agent, first=first, last=last):
         if final is None:
-            yield _line({"format": FORMAT, "governance_agent_id": agent, "first": entry.seq, "prev_hash": entry.prev_hash})
+            yield _line(
+                {"format": FORMAT, "governance_agent_id": agent, "first": entry.seq, "prev_hash": entry.prev_hash}
+            )
         yield _line({**entry._asdict(), "created_at": entry.created_at.isoformat(), "entity_id": str(entry.entity_id)})
         final = entry
     if final is None:
@@ -44,7 +46,7 @@ async def export(
 def verify_export(lines: Iterable[str], key: Ed25519PublicKey) -> Verdict:
     """Judge an export by its lines alone, in constant memory.
 
-    Raises InvalidValue (field export) for lines that are no export or have no signed end, (field signature) for a wrong key.
+    Raises InvalidValue: field export for lines that are no export or have no signed end, signature for a wrong key.
     """
     rows = iter(lines)
     header = _parse(next(rows, ""), "format", "governance_agent_id", "first", "prev_hash")

@@ -69,7 +69,7 @@ def test_each_source_is_remembered(tmp_path: Path) -> None:
         "image = x:{major} ([tool.pgmatrix] image)",
         "extensions = vector, uuid-ossp ([tool.pgmatrix] extensions)",
         "stock = 4 (environment PGMATRIX_STOCK)",
-        "provider = embedded (option --provider)",
+        "provider = embedded (option --pg-provider)",
         "memory = True (default)",
     ]
 
@@ -308,10 +308,16 @@ def test_no_installed_driver_is_refused(tmp_path: Path) -> None:
     )
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that every example writes over."""
+    return tmp_path_factory.mktemp("shared")
+
+
 @given(st.lists(st.integers(1, 99), min_size=1, max_size=5, unique=True))
-def test_a_list_means_the_same_in_table_and_environment(tmp_path_factory: Any, majors: list[int]) -> None:
+def test_a_list_means_the_same_in_table_and_environment(shared: Path, majors: list[int]) -> None:
     """A list of majors is read alike from TOML and from a comma-separated variable."""
-    folder = a_project(tmp_path_factory.getbasetemp(), table(f"postgres = {majors}"))
+    folder = a_project(shared, table(f"postgres = {majors}"))
     joined = ",".join(map(str, majors))
 
     from_table = load(folder, environ={})

@@ -41,6 +41,10 @@ class Connection(Pooled, psycopg.AsyncConnection[Any]):
         rider = self.ride(text)
         if not rider:
             return (yield from super()._exec_command(command, result_format))
+        if self._pipeline:
+            # executemany's, in which nothing commits; it takes one statement a message.
+            yield from super()._exec_command(command, result_format)
+            return (yield from super()._exec_command(rider, result_format))
         self.pgconn.send_query(f"{text}; {rider}".encode())
         for result in (yield from generators.execute(self.pgconn)):
             if result.status == ExecStatus.FATAL_ERROR:

@@ -1,4 +1,4 @@
-"""SQL of revision 005, second half: what changes leave in audit_pending, and how COMMIT seals it into the chain. Text only.
+"""SQL of revision 005, second half: what changes leave in audit_pending and how COMMIT seals it into the chain.
 
 A chain is locked only while its transaction commits, agents in order, so that writers of one chain wait for each other
 for a moment, writers of different chains never, and no transaction holds a chain while it waits for a row.
@@ -27,6 +27,7 @@ CREATE FUNCTION plant.audit_field(value text) RETURNS text LANGUAGE sql IMMUTABL
 RETURN coalesce(octet_length(value)::text || ':' || value, '~')
 """
 
+CANONICAL_TYPES = "text, bigint, timestamptz, bigint, text, text, text, uuid, integer, text, jsonb"
 CANONICAL = """
 CREATE FUNCTION plant.audit_canonical(governance_agent_id text, seq bigint, created_at timestamptz,
     transaction_id bigint, actor text, action text, entity_type text, entity_id uuid, version integer,

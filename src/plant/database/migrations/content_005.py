@@ -1,6 +1,7 @@
 """SQL of revision 005, first half: what an entity's content is, as one jsonb, and when its version rises. Text only.
 
-Nothing here may depend on a session's settings: moments become whole microseconds, vectors the hash of their binary form.
+Nothing here may depend on a session's settings: moments become whole microseconds, vectors the hash of their binary
+form.
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ CREATE FUNCTION plant.content_hash(content jsonb) RETURNS text
 LANGUAGE sql STABLE RETURN encode(sha256(convert_to(content::text, 'UTF8')), 'hex')
 """
 
-# One change may be two statements, first base_entity's, then the child's: the second joins the first's version as long as
-# the first waits for it in audit_pending. A hash that differs from the old one announces that a child's statement follows.
+# One change may be two statements, first base_entity's, then the child's: the second joins the first's version while
+# that waits for it in audit_pending. A hash that differs from the old one announces that a child's statement follows.
 VERSION = f"""
 CREATE FUNCTION plant.base_entity_version() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$

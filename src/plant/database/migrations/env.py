@@ -13,22 +13,19 @@ from sqlalchemy import Connection
 
 from plant.core.config import Settings
 from plant.core.database import create_engine
-from plant.database.migrate import LOCK_WAIT, options
-from plant.security.roles import OWNER
-
-LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('plant.migrate', 0))"
+from plant.database.migrate import LOCK_WAIT, options, preamble
 
 
 def run(**target: Any) -> None:
-    """In one transaction: bound every wait, lock, become the owner, migrate. At base the version table goes too."""
+    """In one transaction, after the preamble; at base the version table goes too."""
     wait = context.config.attributes.get("lock_wait", LOCK_WAIT)
     context.configure(**target, **options())
     with context.begin_transaction():
-        context.execute(f"SET LOCAL lock_timeout = {round(wait * 1000)}")
-        context.execute(LOCK)
-        context.execute(f"SET LOCAL ROLE {OWNER}")
+        for statement in preamble(wait):
+            context.execute(statement)
         context.run_migrations()
-        if not context.is_offline_mode() and not context.get_context().get_current_heads():
+        at = context.get_revision_argument() if context.is_offline_mode() else context.get_context().get_current_heads()
+        if not at:
             context.execute("DROP TABLE IF EXISTS plant.alembic_version")
 
 

@@ -112,7 +112,8 @@ END $$
 
 # A NULL never compares as chosen, so that the NOT NULL constraint has the word.
 GUARD_INSERT = """
-CREATE FUNCTION plant.base_entity_guard_insert() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION plant.base_entity_guard_insert() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF NEW.created_at <> now() THEN
         PERFORM plant.refuse_column('base_entity', 'created_at', 'is set by the server');
@@ -131,7 +132,8 @@ END $$
 """
 
 GUARD_UPDATE = """
-CREATE FUNCTION plant.base_entity_guard_update() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION plant.base_entity_guard_update() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF NEW.id IS DISTINCT FROM OLD.id THEN
         PERFORM plant.refuse_column('base_entity', 'id', 'is immutable');

@@ -80,9 +80,7 @@ def upgrade() -> None:
     for statement in (INDUSTRY, JOB_ROLE, TEAM, AGENT):
         op.execute(statement)
     for column in ("skill_id", "job_role_id", "industry_id", "team_id"):
-        op.execute(
-            f"CREATE INDEX ix_agent_governance_agent_id_{column} ON plant.agent (governance_agent_id, {column})"
-        )
+        op.execute(f"CREATE INDEX ix_agent_governance_agent_id_{column} ON plant.agent (governance_agent_id, {column})")
     for table in TABLES:
         for name, definition in _triggers(table).items():
             op.execute(f"CREATE TRIGGER {table}_{name} {definition}")

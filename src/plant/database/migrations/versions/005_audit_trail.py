@@ -73,8 +73,8 @@ UPDATE plant.base_entity b SET version_hash = plant.content_hash(plant.entity_co
 WHERE b.version_hash <> plant.content_hash(plant.entity_content(b))
 """
 ADOPT = """
-INSERT INTO plant.audit_log (governance_agent_id, seq, created_at, transaction_id, actor, action, entity_type, entity_id,
-                             version, version_hash, content, prev_hash, hash)
+INSERT INTO plant.audit_log (governance_agent_id, seq, created_at, transaction_id, actor, action, entity_type,
+                             entity_id, version, version_hash, content, prev_hash, hash)
 SELECT c.governance_agent_id, c.seq, c.created_at, c.transaction_id, c.actor, c.action, c.entity_type, c.entity_id,
        c.version, c.version_hash, c.content,
        lag(c.hash, 1, repeat('0', 64)) OVER (PARTITION BY c.governance_agent_id ORDER BY c.seq), c.hash
@@ -99,7 +99,7 @@ FUNCTIONS = {
     "audit_transaction()": capture.TRANSACTION,
     "audit_actor()": capture.ACTOR,
     "audit_field(text)": capture.FIELD,
-    "audit_canonical(text, bigint, timestamptz, bigint, text, text, text, uuid, integer, text, jsonb)": capture.CANONICAL,
+    f"audit_canonical({capture.CANONICAL_TYPES})": capture.CANONICAL,
     "audit_link(text, text)": capture.LINK,
     "audit_step(text, text, text)": capture.STEP,
     "refuse_direct()": capture.REFUSE_DIRECT,
@@ -157,7 +157,7 @@ AUDIT_TABLES = {"audit_log": OWN_ROWS, "audit_head": OWN_ROWS, "audit_pending": 
 
 
 def upgrade() -> None:
-    """Existing entities are adopted before the guards close; the owner sees them only while row security is not forced."""
+    """Existing entities are adopted before the guards close; the owner sees them while row security is not forced."""
     for statement in (LOG, HEAD, PENDING, *INDEXES):
         op.execute(statement)
     for signature, statement in FUNCTIONS.items():

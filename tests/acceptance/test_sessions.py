@@ -1,0 +1,128 @@
+"""What a person sees of the nox sessions: names, plan, matrix, coverage, exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from tests.acceptance.conftest import ROOT, Nox, Ran, clean_environment
+
+PAIR = ("integration(pg16-asyncpg-transactions)", "integration(pg15-psycopg-transactions)")
+NAMES = ("pg16-asyncpg-transactions", "pg15-psycopg-transactions")
+
+
+@pytest.fixture(scope="module")
+def serial(nox: Nox) -> Ran:
+    """Two sessions, one after the other."""
+    return nox("-s", *PAIR)
+
+
+@pytest.fixture(scope="module")
+def parallel(nox: Nox) -> Ran:
+    """The same two sessions, side by side."""
+    return nox("-s", *PAIR, "-j", "2")
+
+
+def outcomes(ran: Ran) -> dict[str, list[tuple[str, str]]]:
+    """Every test's outcome, by session."""
+    return {name: [(one["test"], one["outcome"]) for one in ran.record(name)["tests"]] for name in NAMES}
+
+
+def covered(ran: Ran) -> dict[str, list[int]]:
+    """The executed lines of every file, merged."""
+    assert ran.folder is not None
+    report = json.loads((ran.folder / "coverage.json").read_text(encoding="utf-8"))
+    return {path: values["executed_lines"] for path, values in report["files"].items()}
+
+
+def test_the_matrix_is_28_sessions_with_one_spelling_and_four_tags(nox: Nox) -> None:
+    """`nox --list` names seven layers on four cells, each tagged by major, driver, cell and layer."""
+    listed = nox("--list", "--json", "-s", "integration")
+
+    found = {one["session"]: one["tags"] for one in json.loads(listed.output)}
+    assert len(found) == 28
+    assert found["integration(pg16-asyncpg-rls)"] == ["pg16", "asyncpg", "pg16-asyncpg", "rls"]
+
+
+def test_another_major_is_data(nox: Nox) -> None:
+    """PGMATRIX_POSTGRES adds a major to the sessions without a change to any file."""
+    listed = nox("--list", "--json", "-s", "integration", PGMATRIX_POSTGRES="15,16,18")
+
+    names = [one["session"] for one in json.loads(listed.output)]
+    assert len(names) == 42
+    assert "integration(pg18-psycopg-audit)" in names
+
+
+def test_a_run_ends_with_one_matrix_one_coverage_and_one_line(serial: Ran) -> None:
+    """A green run says first what it will do, and last how it went."""
+    lines = serial.output.splitlines()
+
+    assert serial.code == 0, serial.output
+    assert any(line.startswith("2 sessions: 1 layer (transactions) on 2 cells, 1 at a time") for line in lines)
+    assert any("pg15-psycopg: embedded (asked for)" in line for line in lines)
+    assert any(line.startswith("layer") and "pg15-psycopg" in line and "pg16-asyncpg" in line for line in lines)
+    assert lines[-1].startswith("2 of 2 sessions green, ")
+
+
+def test_records_say_what_really_ran(serial: Ran) -> None:
+    """A record holds the major and the driver as measured, the provider, and every test."""
+    record = serial.record("pg15-psycopg-transactions")
+
+    assert record["facts"]["server_version_num"] // 10000 == 15
+    assert record["facts"]["driver"] == "psycopg"
+    assert record["facts"]["provider"] == "embedded"
+    assert record["exit_code"] == 0
+    assert sum("test_transactions.py::test_" in one["test"] for one in record["tests"]) == 10
+
+
+def test_side_by_side_gives_the_same_results_and_coverage(serial: Ran, parallel: Ran) -> None:
+    """`-j 2` changes neither an outcome nor a covered line."""
+    assert parallel.code == 0, parallel.output
+    assert outcomes(parallel) == outcomes(serial)
+    assert covered(parallel) == covered(serial)
+
+
+def test_contexts_name_the_session(serial: Ran) -> None:
+    """The merged coverage knows which session ran a line, and the HTML report shows it."""
+    assert serial.folder is not None
+    page = next((serial.folder / "html").glob("*core_database_py.html")).read_text(encoding="utf-8")
+
+    assert all(name in page for name in NAMES)
+
+
+@pytest.mark.parametrize(("driver", "other"), [("asyncpg", "psycopg"), ("psycopg", "asyncpg")])
+def test_the_other_driver_is_absent(serial: Ran, driver: str, other: str) -> None:
+    """A driver's environment holds that driver and not the other."""
+    python = ROOT / ".nox" / f"env-{driver}" / "bin" / "python"
+    code = f"import importlib.util as u; print(u.find_spec({driver!r}) is not None, u.find_spec({other!r}) is None)"
+    found = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True, env=clean_environment())
+
+    assert found.stdout.split() == ["True", "True"]
+
+
+def test_a_session_without_tests_is_red_and_the_matrix_is_printed(nox: Nox) -> None:
+    """When no test ran the exit code is not zero, and the matrix says so."""
+    ran = nox("-s", PAIR[0], "--", "-k", "no_such_test")
+
+    assert ran.code != 0
+    assert "no test ran" in ran.output
+    assert ran.output.splitlines()[-1].startswith("0 of 1 sessions green")
+
+
+def test_a_failing_session_does_not_hide_the_others(nox: Nox) -> None:
+    """A provider that cannot serve fails its session with the reason, and the report comes last all the same."""
+    ran = nox("-s", PAIR[0], PGMATRIX_PROVIDER="external")
+
+    assert ran.code != 0
+    assert "no provider can serve PostgreSQL 16" in ran.output
+    assert "PGMATRIX_DSN_16 is not set" in ran.output
+
+
+def test_an_unknown_setting_stops_before_anything_runs(nox: Nox) -> None:
+    """A misspelled variable is named, with those that exist."""
+    ran = nox("-s", PAIR[0], PGMATRIX_PROVIDR="embedded")
+
+    assert ran.code != 0
+    assert "unknown environment variable: PGMATRIX_PROVIDR" in ran.output

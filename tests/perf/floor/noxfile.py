@@ -1,0 +1,22 @@
+"""The least a nox session can do: start pytest in an environment that is there. Copied to a folder of its own to run."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import nox
+
+PYTHONS = json.loads(os.environ["PERF_PYTHONS"])
+ARGS = json.loads(os.environ["PERF_ARGS"])
+
+
+@nox.session(venv_backend="none", allow_parallel=True)
+@nox.parametrize("name", [nox.param(name, id=name) for name in PYTHONS])
+def floor(session: nox.Session, name: str) -> None:
+    """One session of the floor."""
+    session.run(
+        *(PYTHONS[name], "-m", "pytest", *ARGS),
+        env={"PERF_SESSION": name, "COVERAGE_FILE": f"coverage-{name}"},
+        external=True,
+    )
