@@ -47,6 +47,7 @@ def names() -> frozenset[str]:
     return frozenset(module.name for module in modules())
 
 
+@cache
 def imports(module: Module, *, at_import: bool = False) -> frozenset[str]:
     """The modules that `module` imports, ours by their full name; `at_import`: leaving out those inside functions."""
     nodes = _outside_functions(module.tree) if at_import else ast.walk(module.tree)

@@ -145,9 +145,7 @@ def loaded_by(statement: str) -> set[str]:
     """The modules a new interpreter has after that statement, and not before it."""
     program = f"import sys; before = set(sys.modules); {statement}; print(*(set(sys.modules) - before))"
     environment = {"PYTHONPATH": str(ROOT / "src"), "PATH": os.environ["PATH"]}
-    found = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment
-    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
     return set(found.stdout.split())
 
 

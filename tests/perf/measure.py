@@ -29,6 +29,8 @@ class Unit(StrEnum):
 
     SECONDS = "s"
     MEGABYTES = "MB"
+    PER_SECOND = "/s"
+    SHARE = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

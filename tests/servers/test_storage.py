@@ -31,7 +31,7 @@ def test_an_orphan_is_swept(ground: Ground, project: Path) -> None:
     orphans = ground.leftovers()
     swept = storage.sweep(place)
 
-    assert len(swept) == 1
+    assert len(swept) == 1, orphans
     assert len(orphans) > 1
     assert ground.has_nothing_left(), ground.leftovers()
     assert storage.sweep(place) == []
@@ -61,13 +61,13 @@ def test_what_is_not_an_orphan_is_left_alone(ground: Ground, server: Server) -> 
     assert left == sorted([living, kept])
 
 
-def test_a_folder_is_promised_before_it_exists(ground: Ground) -> None:
+def test_a_folder_is_promised_before_it_exists(ground: Ground, guard: Guard) -> None:
     """The watchdog is told of a folder before there is one, so that no moment is without a promise."""
     seen: list[bool] = []
 
     def promise(path: Path) -> storage.Withdraw:
         seen.append(path.exists())
-        return Guard().directory(path)
+        return guard.directory(path)
 
     path, withdraw = storage.make_directory(Place(folder=ground.data, reason="a test"), promise)
     withdraw()

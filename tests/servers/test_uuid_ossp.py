@@ -86,9 +86,7 @@ def generated(query: Query, function: str, namespace: uuid.UUID, names: list[str
 @pytest.mark.parametrize(
     ("function", "reference"), [("uuid_generate_v3", uuid.uuid3), ("uuid_generate_v5", uuid.uuid5)]
 )
-@pytest.mark.parametrize(
-    "namespace", [*NAMESPACES.values(), uuid.UUID(int=0), uuid.UUID(int=2**128 - 1)], ids=str
-)
+@pytest.mark.parametrize("namespace", [*NAMESPACES.values(), uuid.UUID(int=0), uuid.UUID(int=2**128 - 1)], ids=str)
 def test_named_uuids_equal_python(
     query: Query, function: str, reference: Callable[[uuid.UUID, str], uuid.UUID], namespace: uuid.UUID
 ) -> None:
@@ -118,9 +116,7 @@ def test_constants(query: Query, function: str, constant: uuid.UUID) -> None:
 )
 def test_generated_uuids_are_distinct_and_marked(query: Query, function: str, version: int) -> None:
     """A thousand UUIDs of one statement all differ and carry their version and the RFC's variant."""
-    made = [
-        uuid.UUID(str(row[0])) for row in query(f"SELECT {function}()::text FROM generate_series(1, 1000)")
-    ]
+    made = [uuid.UUID(str(row[0])) for row in query(f"SELECT {function}()::text FROM generate_series(1, 1000)")]
 
     assert len(set(made)) == 1000
     assert {(value.version, value.variant) for value in made} == {(version, uuid.RFC_4122)}
@@ -194,18 +190,13 @@ def test_indexes_and_materialised_views_may_use_it(query: Query) -> None:
     """An expression index, a generated column and a refreshed materialised view can be built on it."""
     try:
         query(
-            "CREATE TABLE named (name text, "
-            "id uuid GENERATED ALWAYS AS (uuid_generate_v5(uuid_ns_url(), name)) STORED)"
+            "CREATE TABLE named (name text, id uuid GENERATED ALWAYS AS (uuid_generate_v5(uuid_ns_url(), name)) STORED)"
         )
         query(
-            "CREATE INDEX named_v5 ON named (uuid_generate_v5(uuid_ns_dns(), name), "
-            "uuid_generate_v3(uuid_nil(), name))"
+            "CREATE INDEX named_v5 ON named (uuid_generate_v5(uuid_ns_dns(), name), uuid_generate_v3(uuid_nil(), name))"
         )
         query("INSERT INTO named VALUES ('a'), ('b')")
-        query(
-            "CREATE MATERIALIZED VIEW listed AS "
-            "SELECT uuid_generate_v5(uuid_ns_dns(), name)::text AS id FROM named"
-        )
+        query("CREATE MATERIALIZED VIEW listed AS SELECT uuid_generate_v5(uuid_ns_dns(), name)::text AS id FROM named")
         query("INSERT INTO named VALUES ('c')")
         query("REFRESH MATERIALIZED VIEW listed")
         query("REINDEX TABLE named")
@@ -213,8 +204,6 @@ def test_indexes_and_materialised_views_may_use_it(query: Query) -> None:
         assert {row[0] for row in query("SELECT id FROM listed")} == {
             str(uuid.uuid5(uuid.NAMESPACE_DNS, name)) for name in "abc"
         }
-        assert query("SELECT id::text FROM named WHERE name = 'a'") == [
-            (str(uuid.uuid5(uuid.NAMESPACE_URL, "a")),)
-        ]
+        assert query("SELECT id::text FROM named WHERE name = 'a'") == [(str(uuid.uuid5(uuid.NAMESPACE_URL, "a")),)]
     finally:
         query("DROP TABLE IF EXISTS named CASCADE")

@@ -23,6 +23,7 @@ _FORBIDDEN: tuple[tuple[Any, str, str], ...] = (
     (os, "forkpty", "a process"),
     (os, "posix_spawn", "a process"),
     (os, "system", "a process"),
+    (os, "_exit", "the end of all tests"),  # with exit code 0 nobody would see it
 )
 
 

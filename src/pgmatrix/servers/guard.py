@@ -69,7 +69,7 @@ class Guard:
 
 def _spawn() -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", watchdog.__file__],
+        [sys.executable, "-I", "-S", watchdog.__file__, str(os.getpid())],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -84,8 +84,8 @@ def sweep(place: Place) -> list[str]:
 
 def _is_ours(path: Path) -> bool:
     try:
-        return path.is_dir() and path.stat().st_uid == os.geteuid()
-    except FileNotFoundError:  # its owner has just removed it
+        return (path / _OWNER).stat().st_uid == os.geteuid()  # root gives the folder itself away
+    except OSError:  # its owner has just removed it, or somebody else made it
         return False
 
 

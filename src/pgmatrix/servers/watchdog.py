@@ -100,12 +100,13 @@ def undo(task: dict[str, Any]) -> None:
 def main() -> None:
     """Follow standard input to its end, then clean up. A failing clean-up does not stop the others.
 
-    A process our parent forked holds the other end of the pipe too, so that the parent's death counts as the end.
+    What our parent forked holds the pipe's other end too: the death of the parent, whose id is our argument, counts
+    as the end.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     tasks: dict[str, dict[str, Any]] = {}
-    parent = os.getppid()
+    parent = int(sys.argv[1])
     follower = threading.Thread(target=_follow, args=[tasks], daemon=True)
     follower.start()
     while follower.is_alive() and os.getppid() == parent:

@@ -113,9 +113,7 @@ def trusted(attempt: Attempt, k: int, found: int, seen: int) -> bool:
     return found == k and seen >= attempt.enough
 
 
-def nearest_statement(
-    metric: Metric, attempt: Attempt, where: tuple[ColumnElement[bool], ...]
-) -> Select[Any]:
+def nearest_statement(metric: Metric, attempt: Attempt, where: tuple[ColumnElement[bool], ...]) -> Select[Any]:
     """Conditions hold values, so only statements without any are kept."""
     return _build(metric, attempt, where) if where else _plain(metric, attempt)
 

@@ -63,9 +63,7 @@ async def review(session: AsyncSession, entity: BaseEntity) -> list[Violation]:
     """
     recorded = select(AuditEntry.version, AuditEntry.version_hash, AuditEntry.action)
     with session.no_autoflush:
-        rows = await session.execute(
-            recorded.where(AuditEntry.entity_id == entity.id).order_by(AuditEntry.version)
-        )
+        rows = await session.execute(recorded.where(AuditEntry.entity_id == entity.id).order_by(AuditEntry.version))
         history = [Recorded(**row) for row in rows.mappings()]
         related = (await session.scalars(_related(entity))).all() if entity.supersedes_id else []
     return check(entity, history=history, related=related)
@@ -107,9 +105,7 @@ def check_history(entity: BaseEntity, history: Sequence[Recorded]) -> list[Viola
     elif history[-1].version_hash != entity.version_hash:
         found.append(_history("version_hash", "is not the recorded one", "find out who changed the entity"))
     if entity.version_hash != entity.content_hash():
-        found.append(
-            _history("version_hash", "is not the hash of the content", "commit or refresh the entity")
-        )
+        found.append(_history("version_hash", "is not the hash of the content", "commit or refresh the entity"))
     if history and history[0].version != 1 and history[0].action != ADOPTED:
         found.append(_append_only("does not begin with version 1", "restore the first entries from a backup"))
     if versions != list(range(versions[0], versions[0] + len(versions)) if versions else ()):
@@ -166,17 +162,14 @@ def check_type(entity: BaseEntity) -> list[Violation]:
     """L1: required fields have values, and the rules of the type hold."""
     code = Code(f"L1.{entity.entity_type}")
     missing = [
-        Violation(
-            code=code, field=field, message=f"{field} has no value: every {entity.entity_type} needs one."
-        )
+        Violation(code=code, field=field, message=f"{field} has no value: every {entity.entity_type} needs one.")
         for field in _required(type(entity))
         if getattr(entity, field) is None
     ]
     rule = RULES.get(EntityType(entity.entity_type))
     broken = rule(entity) if rule else ()
     return missing + [
-        Violation(code=code, field=field, message=f"{field} {problem}: {advice}.")
-        for field, problem, advice in broken
+        Violation(code=code, field=field, message=f"{field} {problem}: {advice}.") for field, problem, advice in broken
     ]
 
 

@@ -46,7 +46,5 @@ def _from_smallest(cycle: list[UUID]) -> list[UUID]:
 
 def _violation(field: str, cycle: list[UUID]) -> Violation:
     round_trip = " -> ".join(map(str, (*cycle, cycle[0])))
-    message = (
-        f"{field} leads back to where it started ({round_trip}): set it to None in one of these entities."
-    )
+    message = f"{field} leads back to where it started ({round_trip}): set it to None in one of these entities."
     return Violation(code=Code.CYCLE, field=field, message=message)

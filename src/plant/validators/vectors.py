@@ -64,9 +64,7 @@ def check_comparable(skills: Iterable[Skill]) -> list[Violation]:
     if len(models) < 2:
         return []
     names = ", ".join(sorted(models))
-    return [
-        _bad("embedding_model", f"differs between the skills ({names})", "embed all of them with one model")
-    ]
+    return [_bad("embedding_model", f"differs between the skills ({names})", "embed all of them with one model")]
 
 
 def _flat(value: Any) -> NDArray[Any] | None:

@@ -39,9 +39,7 @@ class Violation:
     message: str
 
 
-def refusal(
-    check: Callable[..., Any], *arguments: Any, field: str, code: Code = Code.VALUE
-) -> list[Violation]:
+def refusal(check: Callable[..., Any], *arguments: Any, field: str, code: Code = Code.VALUE) -> list[Violation]:
     """The violation for what `check(*arguments)` raises as InvalidValue; empty where it raises nothing."""
     try:
         check(*arguments)

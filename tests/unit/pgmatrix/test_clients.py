@@ -49,8 +49,8 @@ def test_two_texts_are_never_quoted_alike(one: str, other: str) -> None:
 
 def test_quoting_is_what_sql_says() -> None:
     """A quote is doubled, and nothing else is touched."""
-    assert quote_text("it's \\ a \"text\"") == "'it''s \\ a \"text\"'"
-    assert quote_name('a "b" \'c\'') == '"a ""b"" \'c\'"'
+    assert quote_text('it\'s \\ a "text"') == "'it''s \\ a \"text\"'"
+    assert quote_name("a \"b\" 'c'") == '"a ""b"" \'c\'"'
 
 
 def test_installed_drivers_are_found_without_importing(monkeypatch: pytest.MonkeyPatch) -> None:

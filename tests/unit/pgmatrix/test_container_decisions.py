@@ -23,9 +23,7 @@ from pgmatrix.servers.protocol import ServerSpec
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - expected, not bound
 CELL = Cell.parse("pg16-asyncpg")
 SPEC = ServerSpec(cell=CELL, settings={"fsync": "off", "work_mem": "5MB"}, connections=20, locale="C.UTF-8")
-IMAGE = Image(
-    id="sha256:1", entrypoint=("docker-entrypoint.sh",), volumes=("/var/lib/postgresql/data",), labels={}
-)
+IMAGE = Image(id="sha256:1", entrypoint=("docker-entrypoint.sh",), volumes=("/var/lib/postgresql/data",), labels={})
 
 
 def test_chosen_host_alone(tmp_path: Path) -> None:

@@ -35,7 +35,9 @@ def needs_no_quotes(name: str) -> bool:
 def like(name: str, pattern: str) -> bool:
     """PostgreSQL's LIKE: a percent is anything, an underscore any character, a backslash takes both literally."""
     parts = re.findall(r"\\(.)|(.)", pattern)
-    regex = "".join(re.escape(plain) if plain else {"%": ".*", "_": "."}.get(mark, re.escape(mark)) for plain, mark in parts)
+    regex = "".join(
+        re.escape(plain) if plain else {"%": ".*", "_": "."}.get(mark, re.escape(mark)) for plain, mark in parts
+    )
     return re.fullmatch(regex, name) is not None
 
 

@@ -55,9 +55,7 @@ def test_entering_takes_both_locks_and_says_which_roles_are_missing() -> None:
         ("embedded", True, []),
     ],
 )
-def test_roles_are_marked_and_given_passwords_where_needed(
-    provider: str, trusted: bool, statements: list[str]
-) -> None:
+def test_roles_are_marked_and_given_passwords_where_needed(provider: str, trusted: bool, statements: list[str]) -> None:
     """On a server of somebody else a role is marked as ours; where roles are not trusted it gets its password."""
     client, server = FakeClient(), a_server(provider=ProviderName(provider), roles_trusted=trusted)
 

@@ -39,8 +39,10 @@ def test_a_session_survives_its_spelling(cell: Cell, layer: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "pg16", "16-asyncpg", "pg016-asyncpg", "pg0-asyncpg", "pg100-asyncpg", "pg16-", "pg16-mysql", "PG16-asyncpg"]
-    + ["pg16-asyncpg ", "pg16-asyncpg\n", "pg16_asyncpg", "pg١٦-asyncpg"],
+    [
+        *("", "pg16", "16-asyncpg", "pg016-asyncpg", "pg0-asyncpg", "pg100-asyncpg", "pg16-", "pg16-mysql"),
+        *("PG16-asyncpg", "pg16-asyncpg ", "pg16-asyncpg\n", "pg16_asyncpg", "pg١٦-asyncpg"),
+    ],
 )
 def test_what_is_not_a_cell_is_refused(text: str) -> None:
     """Any other spelling is an error that shows the right one and the drivers there are."""

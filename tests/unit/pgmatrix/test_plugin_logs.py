@@ -36,7 +36,9 @@ def test_an_entry_is_one_readable_line() -> None:
     text = entry(detail="Key (id)=(1) exists.", statement="insert into x", context="", hint=None)
 
     assert select_lines(text, ["mine"], NOON) == [
-        "12:00:00.500 [41] app: ERROR 23505 duplicate key \n    detail: Key (id)=(1) exists. \n    statement: insert into x"
+        "12:00:00.500 [41] app: ERROR 23505 duplicate key \n"
+        "    detail: Key (id)=(1) exists. \n"
+        "    statement: insert into x"
     ]
 
 

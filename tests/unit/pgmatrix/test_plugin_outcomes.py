@@ -53,7 +53,10 @@ def outcome_of(*phases: pytest.TestReport) -> str:
         ([("setup", {}), ("call", {"outcome": "skipped"}), ("teardown", {})], "skipped"),
         ([("setup", {}), ("call", {"outcome": "skipped", "wasxfail": "known"}), ("teardown", {})], "xfailed"),
         ([("setup", {}), ("call", {"outcome": "passed", "wasxfail": ""}), ("teardown", {})], "xpassed"),
-        ([("setup", {}), ("call", {"outcome": "skipped", "wasxfail": "x"}), ("teardown", {"outcome": "failed"})], "error"),
+        (
+            [("setup", {}), ("call", {"outcome": "skipped", "wasxfail": "x"}), ("teardown", {"outcome": "failed"})],
+            "error",
+        ),
         ([("???", {"outcome": "failed"})], "error"),
         ([("setup", {}), ("call", {"outcome": "rerun"}), ("setup", {}), ("call", {}), ("teardown", {})], "failed"),
     ],

@@ -79,9 +79,7 @@ def test_a_project_without_a_table_says_so() -> None:
     with pytest.raises(pytest.UsageError) as error:
         worker_of(a_config())
 
-    assert str(error.value) == (
-        "this project has no [tool.pgmatrix] table in its pyproject.toml\n  do    add one"
-    )
+    assert str(error.value) == ("this project has no [tool.pgmatrix] table in its pyproject.toml\n  do    add one")
 
 
 def test_the_worker_of_a_process_is_found() -> None:

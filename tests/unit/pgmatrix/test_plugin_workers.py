@@ -22,7 +22,15 @@ from pgmatrix.plugin.workers import (
 )
 from tests.unit.pgmatrix.builders import a_project
 
-TESTS = "def test_a(): ...\nasync def test_b(): ...\n\nclass TestC:\n    def test_c(self): ...\n\ndef helper_test_d(): ...\n"
+TESTS = """
+def test_a(): ...
+async def test_b(): ...
+
+class TestC:
+    def test_c(self): ...
+
+def helper_test_d(): ...
+"""
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +56,7 @@ def test_a_record_has_its_place_and_nothing_beside_it(tmp_path: Path) -> None:
     path = write(tmp_path, a_record())
 
     assert path == record_path(tmp_path, "pg16-asyncpg-rls") == tmp_path / "records" / "pg16-asyncpg-rls.json"
-    assert os.listdir(tmp_path / "records") == ["pg16-asyncpg-rls.json"]
+    assert [file.name for file in (tmp_path / "records").iterdir()] == ["pg16-asyncpg-rls.json"]
     assert read(path).exit_code == 0
 
 
@@ -83,9 +82,7 @@ def test_what_a_later_version_added_is_left_out(tmp_path: Path) -> None:
     known = {"test": "t.py::a", "outcome": "passed", "seconds": 0.5}
     path = changed(tmp_path, colour="blue", facts={}, tests=[{**known, "worker": "gw0"}])
 
-    assert read(path) == a_record(
-        facts={}, tests=(TestResult(test="t.py::a", outcome="passed", seconds=0.5),)
-    )
+    assert read(path) == a_record(facts={}, tests=(TestResult(test="t.py::a", outcome="passed", seconds=0.5),))
 
 
 def test_what_an_earlier_version_did_not_write_has_its_default(tmp_path: Path) -> None:
@@ -110,7 +107,17 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "3", "{}", '{"schema": 1}', '{"schema": "1"}', '{"schema": 1, "tests": [3]}', '{"schema": 1, "tests": []}'],
+    [
+        "",
+        "{",
+        "[]",
+        "3",
+        "{}",
+        '{"schema": 1}',
+        '{"schema": "1"}',
+        '{"schema": 1, "tests": [3]}',
+        '{"schema": 1, "tests": []}',
+    ],
 )
 def test_what_is_not_a_record_is_refused(tmp_path: Path, text: str) -> None:
     """A file that is cut short, or something else, is an error that names it and says what to do."""

@@ -1,4 +1,4 @@
-"""The report of a run in a terminal: one place for each session, every failure, the coverage, and one line to remember."""
+"""The report in a terminal: one place for each session, every failure, the coverage, and one line to remember."""
 
 from __future__ import annotations
 
@@ -164,7 +164,12 @@ def test_a_threshold_says_whether_it_is_met(reached: float, wanted: float, files
             "1 of 2 sessions green, 2 tests passed, coverage 91.2 %",
             "bold red",
         ),
-        (["pg16-asyncpg-rls"], records(exit_code=1), "0 of 1 sessions green, 2 tests passed, coverage 91.2 %", "bold red"),
+        (
+            ["pg16-asyncpg-rls"],
+            records(exit_code=1),
+            "0 of 1 sessions green, 2 tests passed, coverage 91.2 %",
+            "bold red",
+        ),
         ([], {}, "0 of 0 sessions green, 0 tests passed, coverage 91.2 %", "bold red"),
     ],
 )

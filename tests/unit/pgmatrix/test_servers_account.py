@@ -71,9 +71,7 @@ def test_root_alone_is_refused(monkeypatch: pytest.MonkeyPatch, wanted: str, tri
     with pytest.raises(NoUnprivilegedUser) as error:
         find_account(wanted)
 
-    assert error.value.wanted == (
-        "PostgreSQL does not run as root, and no unprivileged user was found to run it as"
-    )
+    assert error.value.wanted == ("PostgreSQL does not run as root, and no unprivileged user was found to run it as")
     assert [str(attempt) for attempt in error.value.tried] == tried
     assert error.value.do_next == "set PGMATRIX_RUN_AS to an existing user, or run as an ordinary user"
 

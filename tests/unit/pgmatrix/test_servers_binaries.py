@@ -1,4 +1,4 @@
-"""Finding PostgreSQL: an installation with every extension, else the wheel, else why not. Installations are small files."""
+"""Finding PostgreSQL: an installation with every extension, else the wheel, else why not."""
 
 from __future__ import annotations
 

@@ -97,9 +97,7 @@ def test_a_folder_without_manifest_in_its_place_is_an_error(cache: Cache) -> Non
     with pytest.raises(CacheError) as error:
         build(cache)
 
-    assert str(error.value) == (
-        f"cache entry {path} is damaged: it has no manifest\n  do    remove it: rm -r {path}"
-    )
+    assert str(error.value) == (f"cache entry {path} is damaged: it has no manifest\n  do    remove it: rm -r {path}")
     assert names(cache) == [KEY]
 
 
@@ -107,7 +105,10 @@ def test_a_folder_without_manifest_in_its_place_is_an_error(cache: Cache) -> Non
     ("damage", "why"),
     [
         (lambda path: (path / "top").unlink(), "it should hold 2 files of 5 bytes and holds 1 files of 4 bytes"),
-        (lambda path: (path / "top").write_text("xyz"), "it should hold 2 files of 5 bytes and holds 2 files of 7 bytes"),
+        (
+            lambda path: (path / "top").write_text("xyz"),
+            "it should hold 2 files of 5 bytes and holds 2 files of 7 bytes",
+        ),
         (lambda path: (path / "new").touch(), "it should hold 2 files of 5 bytes and holds 3 files of 5 bytes"),
         (lambda path: shutil.rmtree(path / "sub"), "it should hold 2 files of 5 bytes and holds 1 files of 1 bytes"),
         (lambda path: (path / "pgmatrix-manifest.json").write_text("{"), "its manifest cannot be read: Expecting"),
@@ -116,7 +117,7 @@ def test_a_folder_without_manifest_in_its_place_is_an_error(cache: Cache) -> Non
     ],
 )
 def test_damage_is_found(cache: Cache, damage: object, why: str) -> None:
-    """A file that is gone, new or of another size, and an unreadable manifest, make an entry unusable, with the reason."""
+    """A file that is gone, new or of another size, or an unreadable manifest, makes an entry unusable."""
     path = build(cache)
     damage(path)  # type: ignore[operator]
 
@@ -240,7 +241,9 @@ def test_pruning_keeps_what_was_used_last(cache: Cache, keep: int, left: list[st
     assert ".a.private" in names(cache)
 
 
-def test_an_entry_of_a_cache_that_cannot_be_written_is_still_read(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_entry_of_a_cache_that_cannot_be_written_is_still_read(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An entry that cannot be marked as used is used all the same."""
 
     def refuse(*args: object, **kwargs: object) -> None:

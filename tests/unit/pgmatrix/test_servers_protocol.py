@@ -19,7 +19,10 @@ from tests.unit.pgmatrix.builders import a_server
         ({"host": "::1"}, "postgresql://postgres:s3cret@[::1]:5433/postgres"),
         ({"host": "fe80::1%eth0"}, "postgresql://postgres:s3cret@[fe80::1%25eth0]:5433/postgres"),
         ({"host": "/run/pg sql"}, "postgresql://postgres:s3cret@/postgres?host=%2Frun%2Fpg%20sql&port=5433"),
-        ({"user": "a@b:c/d", "password": "p@:/?#[]%"}, "postgresql://a%40b%3Ac%2Fd:p%40%3A%2F%3F%23%5B%5D%25@127.0.0.1:5433/postgres"),
+        (
+            {"user": "a@b:c/d", "password": "p@:/?#[]%"},
+            "postgresql://a%40b%3Ac%2Fd:p%40%3A%2F%3F%23%5B%5D%25@127.0.0.1:5433/postgres",
+        ),
         ({"database": "a/b?c d"}, "postgresql://postgres:s3cret@127.0.0.1:5433/a%2Fb%3Fc%20d"),
         (
             {"options": {"sslmode": "require", "application_name": "a b+c"}},

@@ -155,9 +155,7 @@ def test_a_sweep_takes_what_the_dead_left_and_nothing_else(tmp_path: Path) -> No
     swept = sweep(place)
 
     assert swept == [str(dead)]
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
-        [living.name, kept.name, half.name, "other"]
-    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([living.name, kept.name, half.name, "other"])
 
 
 def test_a_sweep_leaves_another_users_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

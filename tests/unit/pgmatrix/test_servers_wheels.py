@@ -162,7 +162,9 @@ def test_a_wheel_is_fetched_pinned_and_unpacked_once(tmp_path: Path, monkeypatch
     prefix = install(build, file, cache)
     again = install(build, file, cache)
 
-    found = {str(path.relative_to(cache.path(key(build, file)))) for path in prefix.parents[1].rglob("*") if path.is_file()}
+    found = {
+        str(path.relative_to(cache.path(key(build, file)))) for path in prefix.parents[1].rglob("*") if path.is_file()
+    }
     assert found == {
         *("project/pginstall/bin/postgres", "project/pginstall/lib/libpq.so.5", "project.libs/libz.so.1"),
         *(f"project/pginstall/share/postgresql/extension/{name}" for name in ("vector.control", "uuid-ossp.control")),
@@ -201,7 +203,12 @@ def test_an_extension_of_the_wheel_is_not_replaced(tmp_path: Path, monkeypatch: 
             "ERROR: No matching distribution",
             "check that pip reaches its package index, or set PGMATRIX_PROVIDER=container",
         ),
-        ("", ServerStartFailed, "no output", "check that pip reaches its package index, or set PGMATRIX_PROVIDER=container"),
+        (
+            "",
+            ServerStartFailed,
+            "no output",
+            "check that pip reaches its package index, or set PGMATRIX_PROVIDER=container",
+        ),
         (
             "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.\n",
             HashMismatch,

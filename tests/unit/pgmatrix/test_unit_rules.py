@@ -32,6 +32,7 @@ def _connect_unix() -> None:
         (lambda: subprocess.run([sys.executable, "-V"], check=False), "a process (Popen.__init__)"),
         (lambda: os.fork(), "a process (os.fork)"),
         (lambda: os.system("true"), "a process (os.system)"),  # noqa: S605
+        (lambda: os._exit(0), "the end of all tests (os._exit)"),
     ],
 )
 def test_a_connection_or_a_process_fails_the_test(attempt: Callable[[], object], name: str) -> None:

@@ -106,9 +106,7 @@ def test_content_that_cannot_be_exported(value: Any) -> None:
 
 def test_content_with_every_kind_of_value_is_exported() -> None:
     """Embeddings, tags, nested attributes and references are no hindrance."""
-    entity = skill(
-        embedding=[1.0] * 384, tags=["x"], attributes={"deep": {"list": [1, 2.5, None]}}, parent_id=uuid4()
-    )
+    entity = skill(embedding=[1.0] * 384, tags=["x"], attributes={"deep": {"list": [1, 2.5, None]}}, parent_id=uuid4())
 
     assert check_export(entity) == []
 
@@ -127,9 +125,7 @@ def test_content_with_every_kind_of_value_is_exported() -> None:
         ((2, 1, 3), "insert", [("L0.append_only", "version"), ("L0.append_only", "version")]),
     ],
 )
-def test_the_history_is_complete(
-    numbers: tuple[int, ...], first: str, expected: list[tuple[str, str]]
-) -> None:
+def test_the_history_is_complete(numbers: tuple[int, ...], first: str, expected: list[tuple[str, str]]) -> None:
     """Versions run from 1, or from an adoption, to the present one without gap, repetition or disorder."""
     entity = stored(skill(), version=3)
 

@@ -14,9 +14,7 @@ from plant.validators.violation import Code, Violation
 GOOD = [1.0] * 384
 
 
-@pytest.mark.parametrize(
-    "value", [GOOD, tuple(GOOD), np.ones(384), np.ones(384, np.float32), np.ones(384, np.int64)]
-)
+@pytest.mark.parametrize("value", [GOOD, tuple(GOOD), np.ones(384), np.ones(384, np.float32), np.ones(384, np.int64)])
 def test_good_vectors(value: Any) -> None:
     """Every numeric form of a vector is taken."""
     assert check_vector(value) == []
@@ -92,8 +90,7 @@ def test_models_that_cannot_be_compared() -> None:
         Violation(
             code=Code.VALUE,
             field="embedding_model",
-            message="embedding_model differs between the skills (None, m1, m2):"
-            " embed all of them with one model.",
+            message="embedding_model differs between the skills (None, m1, m2): embed all of them with one model.",
         )
     ]
     assert check_comparable([*skills[:1], Skill(embedding_model="other")]) == []

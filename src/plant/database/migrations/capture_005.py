@@ -9,8 +9,8 @@ from __future__ import annotations
 from plant.database.migrations.content_005 import AGENT, FIRED, OWN, UNSETTLED
 
 DEFINER = "LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
-# The plans are kept for the session: one that is good for few rows must not become a scan when tables have grown.
-BY_KEY = "SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off"
+# Plans are kept for the session: one made while the tables were small must not scan them when they have grown.
+BY_KEY = "SET enable_seqscan = off"
 
 TRANSACTION = """
 CREATE FUNCTION plant.audit_transaction() RETURNS bigint LANGUAGE sql STABLE RETURN pg_current_xact_id()::text::bigint
@@ -43,16 +43,6 @@ LINK = """
 CREATE FUNCTION plant.audit_link(prev_hash text, canonical text) RETURNS text LANGUAGE sql STABLE
 RETURN encode(sha256(convert_to(prev_hash || canonical, 'UTF8')), 'hex')
 """
-
-STEP = """
-CREATE FUNCTION plant.audit_step(state text, start text, canonical text) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    RETURN encode(sha256(convert_to(coalesce(state, start) || canonical, 'UTF8')), 'hex');
-END $$
-"""
-
-CHAIN = "CREATE AGGREGATE plant.audit_chain(text, text) (SFUNC = plant.audit_step, STYPE = text)"
 
 REFUSE_DIRECT = """
 CREATE FUNCTION plant.refuse_direct() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -113,48 +103,40 @@ SEAL = f"""
 CREATE FUNCTION plant.audit_seal() RETURNS trigger {DEFINER} {BY_KEY} AS $$
 DECLARE
     acting text := coalesce({AGENT}, '');
-    agent text;
+    entry plant.audit_pending;
     head plant.audit_head;
-    alone text;
+    hash text;
 BEGIN
-    SELECT p.entity_type INTO alone FROM plant.audit_pending p
-     WHERE p.transaction_id = plant.audit_transaction() AND p.content IS NULL LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'foreign_key_violation',
-            MESSAGE = 'a row of base_entity has no row in ' || alone,
-            SCHEMA = 'plant', TABLE = 'base_entity', COLUMN = 'entity_type',
-            CONSTRAINT = 'fk_base_entity_' || alone;
-    END IF;
-    FOR agent IN SELECT DISTINCT p.governance_agent_id FROM plant.audit_pending p
-                  WHERE p.transaction_id = plant.audit_transaction() ORDER BY 1 LOOP
-        PERFORM set_config('app.current_agent_id', agent, true);
-        SELECT * INTO head FROM plant.audit_head h WHERE h.governance_agent_id = agent FOR UPDATE;
-        IF NOT FOUND THEN
-            INSERT INTO plant.audit_head VALUES (agent, 0, '{UNSETTLED}') ON CONFLICT DO NOTHING;
-            SELECT * INTO head FROM plant.audit_head h WHERE h.governance_agent_id = agent FOR UPDATE;
+    FOR entry IN SELECT p.* FROM plant.audit_pending p WHERE p.transaction_id = plant.audit_transaction()
+                  ORDER BY p.governance_agent_id, p.created_at, p.version, p.entity_id LOOP
+        IF entry.content IS NULL THEN
+            RAISE EXCEPTION USING ERRCODE = 'foreign_key_violation',
+                MESSAGE = 'a row of base_entity has no row in ' || entry.entity_type,
+                SCHEMA = 'plant', TABLE = 'base_entity', COLUMN = 'entity_type',
+                CONSTRAINT = 'fk_base_entity_' || entry.entity_type;
         END IF;
-        WITH numbered AS (
-            SELECT p.*, head.seq + row_number() OVER (ORDER BY p.created_at, p.version, p.entity_id) AS seq
-              FROM plant.audit_pending p
-             WHERE p.transaction_id = plant.audit_transaction() AND p.governance_agent_id = agent
-        ), chained AS (
-            SELECT n.*, plant.audit_chain(head.hash, plant.audit_canonical(n.governance_agent_id, n.seq, n.created_at,
-                       n.transaction_id, n.actor, n.action, n.entity_type, n.entity_id, n.version, n.version_hash,
-                       n.content)) OVER (ORDER BY n.seq) AS hash
-              FROM numbered n
-        ), written AS (
-            INSERT INTO plant.audit_log (governance_agent_id, seq, created_at, transaction_id, actor, action,
-                                         entity_type, entity_id, version, version_hash, content, prev_hash, hash)
-            SELECT c.governance_agent_id, c.seq, c.created_at, c.transaction_id, c.actor, c.action, c.entity_type,
-                   c.entity_id, c.version, c.version_hash, c.content,
-                   lag(c.hash, 1, head.hash) OVER (ORDER BY c.seq), c.hash
-              FROM chained c
-            RETURNING seq, hash
-        )
-        UPDATE plant.audit_head h SET seq = w.seq, hash = w.hash
-          FROM (SELECT * FROM written ORDER BY seq DESC LIMIT 1) w
-         WHERE h.governance_agent_id = agent;
+        IF head.governance_agent_id IS DISTINCT FROM entry.governance_agent_id THEN
+            UPDATE plant.audit_head h SET seq = head.seq, hash = head.hash
+             WHERE h.governance_agent_id = head.governance_agent_id;
+            PERFORM set_config('app.current_agent_id', entry.governance_agent_id, true);
+            SELECT * INTO head FROM plant.audit_head h
+             WHERE h.governance_agent_id = entry.governance_agent_id FOR UPDATE;
+            IF NOT FOUND THEN
+                INSERT INTO plant.audit_head VALUES (entry.governance_agent_id, 0, '{UNSETTLED}') ON CONFLICT DO NOTHING;
+                SELECT * INTO head FROM plant.audit_head h
+                 WHERE h.governance_agent_id = entry.governance_agent_id FOR UPDATE;
+            END IF;
+        END IF;
+        head.seq := head.seq + 1;
+        hash := plant.audit_link(head.hash, plant.audit_canonical(entry.governance_agent_id, head.seq, entry.created_at,
+            entry.transaction_id, entry.actor, entry.action, entry.entity_type, entry.entity_id, entry.version,
+            entry.version_hash, entry.content));
+        INSERT INTO plant.audit_log VALUES (entry.governance_agent_id, head.seq, entry.created_at, entry.transaction_id,
+            entry.actor, entry.action, entry.entity_type, entry.entity_id, entry.version, entry.version_hash,
+            entry.content, head.hash, hash);
+        head.hash := hash;
     END LOOP;
+    UPDATE plant.audit_head h SET seq = head.seq, hash = head.hash WHERE h.governance_agent_id = head.governance_agent_id;
     DELETE FROM plant.audit_pending p WHERE p.transaction_id = plant.audit_transaction();
     PERFORM set_config('app.current_agent_id', acting, true);
     RETURN NULL;

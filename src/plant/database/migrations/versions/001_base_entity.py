@@ -110,10 +110,10 @@ BEGIN
 END $$
 """
 
+# Guards run with the caller's rights and path, which holds no schema where the application may create operators.
 # A NULL never compares as chosen, so that the NOT NULL constraint has the word.
 GUARD_INSERT = """
-CREATE FUNCTION plant.base_entity_guard_insert() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION plant.base_entity_guard_insert() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.created_at <> now() THEN
         PERFORM plant.refuse_column('base_entity', 'created_at', 'is set by the server');
@@ -132,8 +132,7 @@ END $$
 """
 
 GUARD_UPDATE = """
-CREATE FUNCTION plant.base_entity_guard_update() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION plant.base_entity_guard_update() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.id IS DISTINCT FROM OLD.id THEN
         PERFORM plant.refuse_column('base_entity', 'id', 'is immutable');
@@ -164,7 +163,7 @@ END $$
 # An UPDATE locks the ancestors: of two transactions that would close a cycle between them, one waits or fails.
 # A new row can only be in a cycle with rows of its own statement, which need no lock.
 ACYCLIC = """
-CREATE FUNCTION plant.base_entity_acyclic() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION plant.base_entity_acyclic() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     link text := tg_argv[0];
     step uuid := CASE link WHEN 'parent_id' THEN NEW.parent_id ELSE NEW.supersedes_id END;

@@ -27,7 +27,7 @@ CREATE TABLE plant.skill (
 
 # Shared by every child of base_entity: its key is the parent's and never changes.
 GUARD_KEY = """
-CREATE FUNCTION plant.guard_key() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION plant.guard_key() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.id IS DISTINCT FROM OLD.id THEN
         PERFORM plant.refuse_column(tg_table_name, 'id', 'is immutable');
@@ -40,7 +40,7 @@ END $$
 
 # The discriminator and the child's table must agree. A missing parent is left to the foreign key.
 GUARD_TYPE = """
-CREATE FUNCTION plant.guard_type() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION plant.guard_type() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (SELECT FROM plant.base_entity b
                 WHERE b.governance_agent_id = NEW.governance_agent_id AND b.id = NEW.id

@@ -11,13 +11,16 @@ depends_on = None
 
 TABLES = ("base_entity", "skill", "industry", "job_role", "team", "agent")
 
-# The sub-select is evaluated once a query, not once a row, and both indexes and hash joins can use its result.
-OWN = "governance_agent_id = (SELECT nullif(current_setting('app.current_agent_id', true), ''))"
+AGENT = "nullif(current_setting('app.current_agent_id', true), '')"
+# The sub-select is evaluated once a query, not once a row, and indexes can use its result.
+OWN = f"governance_agent_id = (SELECT {AGENT})"
+# Where rows are written one by one, the plain expression is the cheaper of the two.
+WRITTEN = f"governance_agent_id = {AGENT}"
 
 POLICIES = {
     "select": f"FOR SELECT USING ({OWN})",
-    "insert": f"FOR INSERT WITH CHECK ({OWN})",
-    "update": f"FOR UPDATE USING ({OWN}) WITH CHECK ({OWN})",
+    "insert": f"FOR INSERT WITH CHECK ({WRITTEN})",
+    "update": f"FOR UPDATE USING ({OWN}) WITH CHECK ({WRITTEN})",
     "delete": f"FOR DELETE USING ({OWN})",
 }
 

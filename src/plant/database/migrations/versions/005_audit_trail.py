@@ -68,32 +68,16 @@ INDEXES = (
 )
 
 # Entities that are older than the trail enter it as they are.
-ADOPT_HASHES = """
-UPDATE plant.base_entity b SET version_hash = plant.content_hash(plant.entity_content(b))
-WHERE b.version_hash <> plant.content_hash(plant.entity_content(b))
-"""
-ADOPT = """
-INSERT INTO plant.audit_log (governance_agent_id, seq, created_at, transaction_id, actor, action, entity_type,
-                             entity_id, version, version_hash, content, prev_hash, hash)
-SELECT c.governance_agent_id, c.seq, c.created_at, c.transaction_id, c.actor, c.action, c.entity_type, c.entity_id,
-       c.version, c.version_hash, c.content,
-       lag(c.hash, 1, repeat('0', 64)) OVER (PARTITION BY c.governance_agent_id ORDER BY c.seq), c.hash
-  FROM (SELECT n.*, plant.audit_chain(repeat('0', 64), plant.audit_canonical(n.governance_agent_id, n.seq, n.created_at,
-                   n.transaction_id, n.actor, n.action, n.entity_type, n.entity_id, n.version, n.version_hash,
-                   n.content)) OVER (PARTITION BY n.governance_agent_id ORDER BY n.seq) AS hash
-          FROM (SELECT b.governance_agent_id,
-                       row_number() OVER (PARTITION BY b.governance_agent_id ORDER BY b.created_at, b.id) AS seq,
-                       clock_timestamp() AS created_at, plant.audit_transaction() AS transaction_id,
-                       plant.audit_actor() AS actor, 'adopt' AS action, b.entity_type, b.id AS entity_id, b.version,
-                       b.version_hash, e.content
-                  FROM plant.base_entity b CROSS JOIN LATERAL plant.entity_content(b) AS e (content)
-                 WHERE e.content IS NOT NULL) n) c
-"""
-ADOPT_HEADS = """
-INSERT INTO plant.audit_head (governance_agent_id, seq, hash)
-SELECT DISTINCT ON (governance_agent_id) governance_agent_id, seq, hash
-  FROM plant.audit_log ORDER BY governance_agent_id, seq DESC
-"""
+ADOPT = (
+    """UPDATE plant.base_entity b SET version_hash = plant.content_hash(plant.entity_content(b))
+        WHERE b.version_hash <> plant.content_hash(plant.entity_content(b))""",
+    """INSERT INTO plant.audit_pending (transaction_id, governance_agent_id, entity_id, entity_type, version, action, actor,
+                                        version_hash, content, awaits_child, fires)
+       SELECT plant.audit_transaction(), b.governance_agent_id, b.id, b.entity_type, b.version, 'adopt',
+              plant.audit_actor(), b.version_hash, plant.entity_content(b), false, row_number() OVER () = 1
+         FROM plant.base_entity b WHERE plant.entity_content(b) IS NOT NULL""",
+    "SET CONSTRAINTS plant.audit_seal IMMEDIATE",
+)
 
 FUNCTIONS = {
     "audit_transaction()": capture.TRANSACTION,
@@ -101,7 +85,6 @@ FUNCTIONS = {
     "audit_field(text)": capture.FIELD,
     f"audit_canonical({capture.CANONICAL_TYPES})": capture.CANONICAL,
     "audit_link(text, text)": capture.LINK,
-    "audit_step(text, text, text)": capture.STEP,
     "refuse_direct()": capture.REFUSE_DIRECT,
     **{f"{table}_content(plant.base_entity, plant.{table})": sql for table, sql in content.CONTENTS.items()},
     "entity_content(plant.base_entity)": content.ENTITY_CONTENT,
@@ -151,9 +134,13 @@ AUDIT_TRIGGERS = {
 SEAL = """CREATE CONSTRAINT TRIGGER audit_seal AFTER INSERT ON plant.audit_pending DEFERRABLE INITIALLY DEFERRED
 FOR EACH ROW WHEN (NEW.fires) EXECUTE FUNCTION plant.audit_seal()"""
 
-OWN_ROWS = "governance_agent_id = (SELECT nullif(current_setting('app.current_agent_id', true), ''))"
-OWN_TRANSACTION = "transaction_id = (SELECT plant.audit_transaction())"
-AUDIT_TABLES = {"audit_log": OWN_ROWS, "audit_head": OWN_ROWS, "audit_pending": OWN_TRANSACTION}
+AGENT = "nullif(current_setting('app.current_agent_id', true), '')"
+# Read once a query where many rows are read, once a row where one is written: each is the cheaper way there.
+POLICIES = {
+    "audit_log": (f"governance_agent_id = (SELECT {AGENT})", f"governance_agent_id = {AGENT}"),
+    "audit_head": (f"governance_agent_id = {AGENT}",) * 2,
+    "audit_pending": ("transaction_id = plant.audit_transaction()",) * 2,
+}
 
 
 def upgrade() -> None:
@@ -164,20 +151,18 @@ def upgrade() -> None:
         op.execute(statement)
         if signature.partition("(")[0] in DEFINERS:
             op.execute(f"REVOKE ALL ON FUNCTION plant.{signature} FROM PUBLIC")
-        if signature.startswith("audit_step"):
-            op.execute(capture.CHAIN)
-    _force(on=False)
-    for statement in (ADOPT_HASHES, ADOPT, ADOPT_HEADS):
-        op.execute(statement)
-    _force(on=True)
     op.execute(SEAL)
     op.execute("ALTER TABLE plant.audit_pending ENABLE ALWAYS TRIGGER audit_seal")
+    _force(on=False)
+    for statement in ADOPT:
+        op.execute(statement)
+    _force(on=True)
     for table, triggers in (ENTITY_TRIGGERS | AUDIT_TRIGGERS).items():
         for name, definition in triggers.items():
             op.execute(f"CREATE TRIGGER {table}_{name} {definition.format(on=f'ON plant.{table}')}")
             op.execute(f"ALTER TABLE plant.{table} ENABLE ALWAYS TRIGGER {table}_{name}")
-    for table, own in AUDIT_TABLES.items():
-        _secure(table, own)
+    for table, (visible, written) in POLICIES.items():
+        _secure(table, visible, written)
     op.execute("GRANT SELECT ON plant.audit_log, plant.audit_head TO plant_app")
 
 
@@ -186,9 +171,8 @@ def downgrade() -> None:
     for table, triggers in ENTITY_TRIGGERS.items():
         for name in triggers:
             op.execute(f"DROP TRIGGER {table}_{name} ON plant.{table}")
-    for table in AUDIT_TABLES:
+    for table in POLICIES:
         op.execute(f"DROP TABLE plant.{table} CASCADE")
-    op.execute("DROP AGGREGATE plant.audit_chain(text, text)")
     for signature in reversed(FUNCTIONS):
         op.execute(f"DROP FUNCTION plant.{signature}")
 
@@ -198,10 +182,10 @@ def _force(*, on: bool) -> None:
         op.execute(f"ALTER TABLE plant.{table} {'' if on else 'NO '}FORCE ROW LEVEL SECURITY")
 
 
-def _secure(table: str, own: str) -> None:
+def _secure(table: str, visible: str, written: str) -> None:
     op.execute(f"ALTER TABLE plant.{table} ENABLE ROW LEVEL SECURITY")
     op.execute(f"ALTER TABLE plant.{table} FORCE ROW LEVEL SECURITY")
-    op.execute(f"CREATE POLICY {table}_select ON plant.{table} FOR SELECT USING ({own})")
-    op.execute(f"CREATE POLICY {table}_insert ON plant.{table} FOR INSERT WITH CHECK ({own})")
-    op.execute(f"CREATE POLICY {table}_update ON plant.{table} FOR UPDATE USING ({own}) WITH CHECK ({own})")
-    op.execute(f"CREATE POLICY {table}_delete ON plant.{table} FOR DELETE USING ({own})")
+    op.execute(f"CREATE POLICY {table}_select ON plant.{table} FOR SELECT USING ({visible})")
+    op.execute(f"CREATE POLICY {table}_insert ON plant.{table} FOR INSERT WITH CHECK ({written})")
+    op.execute(f"CREATE POLICY {table}_update ON plant.{table} FOR UPDATE USING ({visible}) WITH CHECK ({written})")
+    op.execute(f"CREATE POLICY {table}_delete ON plant.{table} FOR DELETE USING ({visible})")
