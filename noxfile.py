@@ -148,6 +148,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", default=False)
+def bench(session: nox.Session) -> None:
+    """Measure servers, clones, sessions and the whole matrix beside what they are compared with; `-- --help`."""
+    python = environment(session, "dev")
+    session.run(python, "-m", "tests.perf", "--nox", sys.executable, *session.posargs, external=True)
+
+
+@nox.session(venv_backend="none", default=False)
 def lint(session: nox.Session) -> None:
     """Style: ruff's rules and format."""
     python = environment(session, "dev")

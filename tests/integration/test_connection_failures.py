@@ -77,7 +77,10 @@ async def test_closed_port_is_connect_failed(pg_cell: Cell) -> None:
 
 async def test_hanging_up_is_connect_failed(pg_cell: Cell) -> None:
     """A server that hangs up before it answers is ConnectFailed."""
-    async with rude_port() as port, opened(f"postgresql+{pg_cell.driver}://plant_app@127.0.0.1:{port}/plant") as database:
+    async with (
+        rude_port() as port,
+        opened(f"postgresql+{pg_cell.driver}://plant_app@127.0.0.1:{port}/plant") as database,
+    ):
         error = await failure(database)
 
     assert (type(error), error.sqlstate) == (ConnectFailed, "08001")
@@ -122,9 +125,7 @@ async def test_cut_connection_is_connection_lost(
 ) -> None:
     """A connection cut in the middle of a query is ConnectionLost; cut while idle, it is replaced unnoticed."""
     async with proxy_to(pg_server) as proxy:
-        database = database_with(
-            url=through(pg_clone.url("plant_app"), proxy.port), pool_size=1, max_overflow=0
-        )
+        database = database_with(url=through(pg_clone.url("plant_app"), proxy.port), pool_size=1, max_overflow=0)
 
         async def cut(session: AsyncSession) -> None:
             async with asyncio.TaskGroup() as tasks:

@@ -60,7 +60,7 @@ async def test_max_overflow_configuration(database_with: DatabaseWith, observer:
         pids = {await session.scalar(PID) for session in sessions}
         overflow = database.metrics().overflow
         with pytest.raises(PoolTimeout):
-            await pid_of(database)
+            await asyncio.wait_for(pid_of(database), 3)
     await observer.until_backends(1)
     left = [backend.pid for backend in await observer.backends()]
     metrics = database.metrics()
@@ -121,7 +121,8 @@ async def test_pool_exhaustion_handling(database_with: DatabaseWith) -> None:
     database = database_with(pool_size=1, max_overflow=0, pool_timeout=0.1)
     async with asyncio.TaskGroup() as tasks, database.session() as holder:
         held = await holder.scalar(PID)
-        outcomes = await asyncio.gather(*(pid_of(database) for _ in range(3)), return_exceptions=True)
+        crowd = [asyncio.wait_for(pid_of(database), 3) for _ in range(3)]
+        outcomes = await asyncio.gather(*crowd, return_exceptions=True)
         # Whoever is to be served must not lose a race against the clock.
         database.engine.sync_engine.pool._timeout = 30.0  # type: ignore[attr-defined]
         waiter = tasks.create_task(asyncio.wait_for(pid_of(database), 3))
@@ -232,12 +233,12 @@ async def test_pool_monitoring_metrics(connector_with: ConnectorWith, observer: 
     await observer.until_backends(0)
 
 
-async def test_readonly_vs_readwrite_pooling(connector_with: ConnectorWith, pg_clone: Clone, observer: Observer) -> None:
+async def test_readonly_vs_readwrite_pooling(
+    connector_with: ConnectorWith, pg_clone: Clone, observer: Observer
+) -> None:
     """Reads use the read engine, which refuses writes, writes the primary; both recover when all backends end."""
     read_url = make_url(pg_clone.url("plant_app")).update_query_dict({"application_name": "reader"})
-    connector = connector_with(
-        read_url=read_url.render_as_string(hide_password=False), application_name="writer"
-    )
+    connector = connector_with(read_url=read_url.render_as_string(hide_password=False), application_name="writer")
     name = text("SELECT current_setting('application_name')")
     async with connector.write(AGENT_A) as session:
         session.add(skill())

@@ -98,7 +98,7 @@ async def test_uuid_ossp_extension_loaded(async_session: AsyncSession) -> None:
 async def test_base_entity_table_created(async_session: AsyncSession) -> None:
     """All seven sections are there: each column's name, type, nullability and default is the model's."""
     found = {row[0]: (row[1], row[2], _plain(row[3])) for row in await async_session.execute(COLUMNS)}
-    dialect = postgresql.dialect()
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     wanted = {
         column.name: (
             column.type.compile(dialect).lower(),
@@ -113,7 +113,7 @@ async def test_base_entity_table_created(async_session: AsyncSession) -> None:
 
 
 async def test_async_session_lifecycle(plant_db: Database, observer: Observer) -> None:
-    """A session takes a connection at its first statement and, closed, leaves it idle in the pool and its row visible."""
+    """A session holds a connection from its first statement to its end, then it is idle in the pool and the row visible."""
     async with plant_db.session(AGENT_A) as session:
         before = plant_db.metrics().checked_out
         entity = skill()
@@ -147,7 +147,7 @@ async def test_database_connection_timeout(pg_cell: Cell) -> None:
                 await session.scalar(PID)
         elapsed = time.monotonic() - start
         metrics = database.metrics()
-    
+
     assert caught.value.sqlstate == "08001"
     assert str(caught.value) == (
         f"no connection to 127.0.0.1:{port}/plant within 0.2 s. "
@@ -260,7 +260,7 @@ def _plain(default: object) -> str | None:
 
 
 def _properties(settings: Settings) -> list[tuple[object, ...]]:
-    """Size, overflow, timeout, recycling and pre-ping of a connector's two pools; SQLAlchemy tells them by name only."""
+    """Size, overflow, timeout, recycling and pre-ping of a connector's two pools."""
     connector = Connector(settings)
     pools: list[Any] = [database.engine.pool for database in (connector.primary, connector.reader)]
     return [(pool.size(), pool._max_overflow, pool.timeout(), pool._recycle, pool._pre_ping) for pool in pools]

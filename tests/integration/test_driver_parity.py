@@ -149,7 +149,9 @@ async def test_values_are_stored_alike(connection: AsyncConnection) -> None:
     await connection.execute(insert(CORPUS), ROWS[0])
     await connection.execute(insert(CORPUS), ROWS[1:])
     stored = list(await connection.scalars(text("SELECT CAST(corpus AS text) FROM corpus ORDER BY ctid")))
-    digest = await connection.scalar(text("SELECT md5(string_agg(CAST(corpus AS text), ';' ORDER BY ctid)) FROM corpus"))
+    digest = await connection.scalar(
+        text("SELECT md5(string_agg(CAST(corpus AS text), ';' ORDER BY ctid)) FROM corpus")
+    )
 
     assert stored == STORED
     assert digest == hashlib.md5(";".join(STORED).encode(), usedforsecurity=False).hexdigest()

@@ -236,7 +236,7 @@ async def test_read_only_deferrable_transaction(connector_with: ConnectorWith) -
 
 
 async def test_read_engine_behind_pgbouncer_refuses_writes(connector_with: ConnectorWith) -> None:
-    """In PgBouncer mode, where sessions have no settings of their own, each transaction of the read engine is read-only."""
+    """In PgBouncer mode, without settings of the session, each transaction of the read engine is read-only."""
     connector = connector_with(pgbouncer=True)
     async with connector.reader.session() as session:
         read_only = await session.scalar(text("SHOW transaction_read_only"))
@@ -247,7 +247,7 @@ async def test_read_engine_behind_pgbouncer_refuses_writes(connector_with: Conne
 
 
 async def test_health_of_a_migrated_database(connector: Connector) -> None:
-    """Health tells that both servers answer, which revision they have, which extensions, and that neither is a replica."""
+    """Health tells each server's revision and extensions, and that neither is a replica."""
     health = await connector.health()
 
     assert set(health) == {"primary", "read"}

@@ -1,4 +1,4 @@
-"""The command line: `python -m tests.perf [--quick] [--layer NAME] [NAME ...]`. Measures, prints one table, keeps all samples.
+"""The command line: `python -m tests.perf [--quick] [NAME ...]`. Measures, prints one table, keeps all samples.
 
 Nothing here is a test: the exit code is 1 only where something could not be measured.
 """
@@ -74,9 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.perf", description="Measure pgmatrix, side by side.")
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", type=_name, help=f"of {', '.join(MEASUREMENTS)}; all by default"
-    )
+    known = ", ".join(MEASUREMENTS)
+    parser.add_argument("names", nargs="*", metavar="NAME", type=_name, help=f"of {known}; all by default")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, fewer cells: about a third of the time")
     parser.add_argument("--layer", action="append", default=[], help="measure sessions of this layer only; repeatable")
     parser.add_argument("--nox", metavar="PYTHON", help="an interpreter that has nox; by default one that is found")

@@ -52,8 +52,8 @@ class Bench:
 
     @property
     def sessions(self) -> tuple[Session, ...]:
-        """The sessions of the layers that are measured, on every cell."""
-        return tuple(Session(cell=cell, layer=layer) for cell in self.table.matrix.cells for layer in self.layers)
+        """The sessions of the layers that are measured, on the cells."""
+        return tuple(Session(cell=cell, layer=layer) for cell in self.cells for layer in self.layers)
 
     def python(self, driver: Driver) -> str:
         """The interpreter of the shared environment of sessions on `driver`; a session's start makes it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -18,11 +19,15 @@ PATIENCE = 20.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """A command that ended well: its process id, when it began (Unix seconds), how long it took, what it said."""
+    """A command that ended well: its process id, when it began (Unix seconds), how long it took, what it said.
+
+    `processor` counts the seconds of processors that it and all it waited for took, in user and kernel mode.
+    """
 
     pid: int
     began: float
     seconds: float
+    processor: float
     output: str
 
 
@@ -48,18 +53,23 @@ def running(
 
 
 def run(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, output: Path, timeout: float = 600.0) -> Finished:
-    """Run a command to its end. Raises MeasurementFailed with its output if it fails or takes over `timeout` seconds."""
-    began, start = time.time(), time.perf_counter()
+    """Run a command to its end. Raises MeasurementFailed, with its output, where it fails or lasts over `timeout`."""
+    began, start, used = time.time(), time.perf_counter(), _processor()
     with running(argv, env=env, cwd=cwd, output=output) as process:
         try:
             code: int | str = process.wait(timeout)
         except subprocess.TimeoutExpired:
             code = f"none within {timeout:g} s"
-        seconds = time.perf_counter() - start
+        seconds, used = time.perf_counter() - start, _processor() - used
     said = output.read_text(encoding="utf-8", errors="replace")
     if code != 0:
         raise MeasurementFailed(f"{' '.join(map(str, argv))} ended with exit code {code}", said)
-    return Finished(pid=process.pid, began=began, seconds=seconds, output=said)
+    return Finished(pid=process.pid, began=began, seconds=seconds, processor=used, output=said)
+
+
+def _processor() -> float:
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return ended.ru_utime + ended.ru_stime
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -82,7 +82,7 @@ def interleave(rounds: int, actions: Mapping[str, Action]) -> dict[str, Samples]
     """
     values: dict[str, list[float]] = {name: [] for name in actions}
     for number in range(rounds):
-        names = list(actions) if number % 2 == 0 else list(reversed(actions))
+        names = list(actions) if number % 2 == 0 else list(actions)[::-1]
         for name in names:
             values[name].append(actions[name]())
     return {name: Samples(values=tuple(found)) for name, found in values.items()}

@@ -13,7 +13,7 @@ from pgmatrix.matrix import Cell, Session
 from pgmatrix.servers.watchdog import start_time
 from tests.perf.bench import Bench
 from tests.perf.commands import running
-from tests.perf.measure import Absent, MeasurementFailed, Samples, Unit
+from tests.perf.measure import MeasurementFailed, Samples, Unit
 from tests.perf.sessions import command_of
 from tests.perf.table import Goal, Row
 
@@ -131,7 +131,6 @@ def _parents() -> dict[int, int]:
     for folder in PROC.iterdir():
         if folder.name.isdecimal():
             with contextlib.suppress(OSError):
-                found[int(folder.name)] = int(
-                    (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[1]
-                )
+                stat = (folder / "stat").read_text(encoding="utf-8", errors="replace")
+                found[int(folder.name)] = int(stat.rpartition(")")[2].split()[1])
     return found

@@ -1,4 +1,4 @@
-"""Run in a session's environment, `python -m tests.perf.ready CELL`: one server with its template, timed as a session is.
+"""Run in a session's environment, `python -m tests.perf.ready CELL`: one server with its template, timed.
 
 Prints one JSON object: `seconds` until it was proven, or `absent`, why no provider could serve it here.
 """

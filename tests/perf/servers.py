@@ -17,7 +17,7 @@ from pgmatrix.servers import storage
 from pgmatrix.servers.cache import cache_root
 from pgmatrix.servers.embedded import EmbeddedProvider
 from pgmatrix.servers.guard import Guard
-from pgmatrix.servers.protocol import ServerSpec
+from pgmatrix.servers.protocol import Lease, ServerSpec
 from pgmatrix.servers.tuning import settings_for
 from tests.perf.bench import Bench
 from tests.perf.commands import run
@@ -42,14 +42,8 @@ def server(bench: Bench, cell: Cell, *, memory: bool = True) -> Iterator[tuple[P
 
 def measure_ready(bench: Bench) -> list[Row]:
     """Each cell on each provider, in a process of its own as a session's is; the first time, not counted, warms."""
-    return [
-        row
-        for provider, rounds in (
-            (ProviderName.EMBEDDED, bench.rounds(5, 3)),
-            (ProviderName.CONTAINER, bench.rounds(3, 2)),
-        )
-        for row in _ready(bench, provider, rounds)
-    ]
+    embedded = _ready(bench, ProviderName.EMBEDDED, bench.rounds(5, 3))
+    return embedded + _ready(bench, ProviderName.CONTAINER, bench.rounds(3, 2))
 
 
 def _ready(bench: Bench, provider: ProviderName, rounds: int) -> list[Row]:
@@ -97,18 +91,16 @@ def _copies(bench: Bench, cell: Cell) -> Row:
     provider = EmbeddedProvider(cache=cache_root(bench.table["cache"]), guard=guard, run_as=bench.table["run-as"])
 
     def start(memory: bool) -> float:
-        leases = []
-        seconds = timed(
-            lambda: leases.append(provider.start(replace(spec, memory=memory), key=None, reason="measured"))
-        )
+        leases: list[Lease] = []
+        order = replace(spec, memory=memory)
+        seconds = timed(lambda: leases.append(provider.start(order, key=None, reason="measured")))
         leases[0].stop()
         return seconds
 
     try:
         start(memory=True)
-        found = interleave(
-            bench.rounds(8, 4), {"memory": lambda: start(memory=True), "disk": lambda: start(memory=False)}
-        )
+        actions: dict[str, Action] = {"memory": lambda: start(memory=True), "disk": lambda: start(memory=False)}
+        found = interleave(bench.rounds(8, 4), actions)
     finally:
         guard.close()
     return Row(

@@ -1,4 +1,4 @@
-"""A pytest plugin: puts tests of the same number side by side and writes down what each took, set-up and teardown too."""
+"""A pytest plugin: runs tests of the same number side by side and writes down what each took, with its fixtures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the table: what was measured, beside what, the goal's bound and whether it is met. Decides and prints; measures nothing."""
+"""Owns the table: what was measured, beside what, the goal and whether it is met. Measures nothing."""
 
 from __future__ import annotations
 

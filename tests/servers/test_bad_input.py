@@ -85,15 +85,15 @@ def test_a_disk_that_takes_nothing(ground: Ground, project: Path, kind: str, pla
     assert ground.has_nothing_left(), ground.leftovers()
 
 
-def test_an_external_server_needs_no_cache(
-    running: object, server: Server, ground: Ground, project: Path
-) -> None:
+def test_an_external_server_needs_no_cache(embedded: EmbeddedProvider, ground: Ground, project: Path) -> None:
     """A session on an external server works where the cache cannot be written."""
-    environ = {**ground.environ, "PGMATRIX_PROVIDER": "auto", "PGMATRIX_DSN_16": server.url()}
+    lease = embedded.start(spec_for(CELL, connections=80), key=None, reason="a test")
+    environ = {**ground.environ, "PGMATRIX_PROVIDER": "auto", "PGMATRIX_DSN_16": lease.server.url()}
     within = [sys.executable, "-m", "tests.servers.confined", "read-only", str(ground.cache)]
     with victim(project, environ, within=within) as owner:
         owner.wait()
         code = owner.end()
+    lease.stop()
 
     assert code == 0
 

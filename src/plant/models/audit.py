@@ -9,7 +9,6 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     Boolean,
-    CheckConstraint,
     Column,
     DateTime,
     Index,
@@ -25,7 +24,6 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from plant.models.metadata import Base
-from plant.models.vocabulary import Action, one_of
 
 
 class AuditEntry(Base):
@@ -36,8 +34,6 @@ class AuditEntry(Base):
         PrimaryKeyConstraint("governance_agent_id", "seq"),
         UniqueConstraint("governance_agent_id", "entity_id", "version"),
         Index(None, "governance_agent_id", "created_at"),
-        CheckConstraint("seq >= 1", name="seq"),
-        CheckConstraint(one_of("action", Action), name="action"),
     )
     governance_agent_id: Mapped[str] = mapped_column(Text)
     seq: Mapped[int] = mapped_column(BigInteger, autoincrement=False)

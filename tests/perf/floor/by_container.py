@@ -1,4 +1,4 @@
-"""A pytest plugin as the guide describes it: testcontainers, one container for the session, plant's migrations in it."""
+"""A pytest plugin, by hand as the guide says: testcontainers, one container a session, plant's migrations in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The least a nox session can do: start pytest in an environment that is there. Copied to a folder of its own to run."""
+"""The least a nox session can do: start pytest in an environment that is there. Runs from a copy elsewhere."""
 
 from __future__ import annotations
 

@@ -23,13 +23,18 @@ from plant.core.errors import PlantError
 from tests.perf.measure import MeasurementFailed
 from tests.perf.plant.figures import Figure, print_figures
 from tests.perf.plant.ground import PRODUCTION, Ground, ground
+from tests.perf.plant.loads import measure_bulk
 from tests.perf.plant.reads import measure_reads
+from tests.perf.plant.trail import measure_chain, measure_inserts
 from tests.perf.table import Verdict
 
 ROOT: Final = Path(__file__).parents[3]
 Measurement = Callable[[Ground], list[Figure]]
 MEASUREMENTS: Final[Mapping[str, Measurement]] = {
     "reads": measure_reads,
+    "bulk": measure_bulk,
+    "inserts": measure_inserts,
+    "chain": measure_chain,
 }
 
 

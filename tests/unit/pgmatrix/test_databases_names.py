@@ -23,7 +23,7 @@ from pgmatrix.databases.names import (
 
 hexadecimal = st.text(alphabet="0123456789abcdef", min_size=1, max_size=64)
 tokens = st.text(alphabet="0123456789abcdef", min_size=8, max_size=8)
-anything = st.text(max_size=40)
+anything = st.text(max_size=40) | st.from_regex(r"[A-Za-z0-9_-]{20,90}", fullmatch=True)
 numbers = st.integers(0, 10**9)
 
 

@@ -91,6 +91,34 @@ def test_an_empty_database_is_no_clone() -> None:
     assert 'template "pgmx_t_ab"' in made[full]
 
 
+def test_a_clone_is_not_taken_for_an_empty_database_that_is_waited_for() -> None:
+    """A clone that was begun before somebody asked for an empty database is kept, and the empty one is made."""
+
+    class Slow(FakeClient):
+        def __init__(self) -> None:
+            super().__init__()
+            self.begun, self.go_on = threading.Event(), threading.Event()
+
+        def execute(self, sql: str) -> list[tuple[object, ...]]:
+            if sql.startswith("create database"):
+                self.begun.set()
+                assert self.go_on.wait(5)
+            return super().execute(sql)
+
+    client, found = Slow(), list[str]()
+    with stock(client, size=1) as ours:
+        ours.expect(1)
+        assert client.begun.wait(5)
+        asking = threading.Thread(target=lambda: found.append(ours.take_empty()))
+        asking.start()
+        assert eventually(lambda: len(ours._waiting) == 1)
+        client.go_on.set()
+        asking.join(5)
+        clones = [ours.take()]
+
+    assert (found, clones) == (["pgmx_c_0123abcd_gw0_1"], ["pgmx_c_0123abcd_gw0_0"])
+
+
 def test_what_is_given_back_is_dropped() -> None:
     """A database that was given back goes away in the background."""
     client = FakeClient()

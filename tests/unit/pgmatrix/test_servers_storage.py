@@ -57,13 +57,13 @@ def test_a_folder_that_is_not_in_memory_is_not_taken(machine: pytest.MonkeyPatch
 @pytest.mark.parametrize("short", ["_free", "_available_memory"])
 def test_too_little_room_means_disk(machine: pytest.MonkeyPatch, short: str) -> None:
     """Where the file system or the machine has less to spare than is wanted, data goes to disk, with both numbers."""
-    machine.setattr(storage, short, lambda *path: 100 * 2**20)
+    machine.setattr(storage, short, lambda *path: ENOUGH - 1)
 
     place = choose_place(memory=True)
 
     assert place == Place(
         folder=Path("/temporary"),
-        reason="on disk (/temporary): /memory has 100 MB to spare, 1024 are wanted",
+        reason="on disk (/temporary): /memory has 1023 MB to spare, 1024 are wanted",
     )
 
 

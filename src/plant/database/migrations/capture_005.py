@@ -72,26 +72,34 @@ CAPTURES = {
 CREATE FUNCTION plant.{table}_capture() RETURNS trigger {DEFINER} {BY_KEY} AS $$
 DECLARE
     acting text := coalesce({AGENT}, '');
+    agent text := acting;
     row record;
     entity record;
     hash text;
 BEGIN
     FOR row IN SELECT n.governance_agent_id AS agent, n.id FROM changed n ORDER BY 1 LOOP
-        PERFORM set_config('app.current_agent_id', row.agent, true);
-        SELECT b.version, b.version_hash, plant.{table}_content(b, c) AS content INTO entity
+        IF row.agent <> agent THEN
+            agent := row.agent;
+            PERFORM set_config('app.current_agent_id', agent, true);
+        END IF;
+        SELECT b.entity_type, b.version, b.version_hash, plant.{table}_content(b, c) AS content INTO entity
           FROM plant.base_entity b, plant.{table} c
-         WHERE b.governance_agent_id = row.agent AND b.id = row.id
-           AND c.governance_agent_id = row.agent AND c.id = row.id;
+         WHERE b.governance_agent_id = agent AND b.id = row.id AND c.governance_agent_id = agent AND c.id = row.id;
+        IF entity.entity_type <> '{table}' THEN
+            PERFORM plant.refuse_type('{table}');
+        END IF;
         hash := plant.content_hash(entity.content);
         IF entity.version_hash <> hash THEN
             UPDATE plant.base_entity b SET version_hash = hash
-             WHERE b.governance_agent_id = row.agent AND b.id = row.id RETURNING b.version INTO entity.version;
+             WHERE b.governance_agent_id = agent AND b.id = row.id RETURNING b.version INTO entity.version;
         END IF;
         UPDATE plant.audit_pending p SET content = entity.content, version_hash = hash, awaits_child = false
          WHERE p.transaction_id = plant.audit_transaction() AND p.entity_id = row.id AND p.version = entity.version
            AND p.awaits_child;
     END LOOP;
-    PERFORM set_config('app.current_agent_id', acting, true);
+    IF agent <> acting THEN
+        PERFORM set_config('app.current_agent_id', acting, true);
+    END IF;
     RETURN NULL;
 END $$
 """
@@ -107,8 +115,12 @@ DECLARE
     head plant.audit_head;
     hash text;
 BEGIN
-    FOR entry IN SELECT p.* FROM plant.audit_pending p WHERE p.transaction_id = plant.audit_transaction()
-                  ORDER BY p.governance_agent_id, p.created_at, p.version, p.entity_id LOOP
+    FOR entry IN
+        WITH taken AS (
+            DELETE FROM plant.audit_pending p WHERE p.transaction_id = plant.audit_transaction() RETURNING p.*
+        )
+        SELECT t.* FROM taken t ORDER BY t.governance_agent_id, t.created_at, t.version, t.entity_id
+    LOOP
         IF entry.content IS NULL THEN
             RAISE EXCEPTION USING ERRCODE = 'foreign_key_violation',
                 MESSAGE = 'a row of base_entity has no row in ' || entry.entity_type,
@@ -122,7 +134,8 @@ BEGIN
             SELECT * INTO head FROM plant.audit_head h
              WHERE h.governance_agent_id = entry.governance_agent_id FOR UPDATE;
             IF NOT FOUND THEN
-                INSERT INTO plant.audit_head VALUES (entry.governance_agent_id, 0, '{UNSETTLED}') ON CONFLICT DO NOTHING;
+                INSERT INTO plant.audit_head VALUES (entry.governance_agent_id, 0, '{UNSETTLED}')
+                    ON CONFLICT DO NOTHING;
                 SELECT * INTO head FROM plant.audit_head h
                  WHERE h.governance_agent_id = entry.governance_agent_id FOR UPDATE;
             END IF;
@@ -136,8 +149,8 @@ BEGIN
             entry.content, head.hash, hash);
         head.hash := hash;
     END LOOP;
-    UPDATE plant.audit_head h SET seq = head.seq, hash = head.hash WHERE h.governance_agent_id = head.governance_agent_id;
-    DELETE FROM plant.audit_pending p WHERE p.transaction_id = plant.audit_transaction();
+    UPDATE plant.audit_head h SET seq = head.seq, hash = head.hash
+     WHERE h.governance_agent_id = head.governance_agent_id;
     PERFORM set_config('app.current_agent_id', acting, true);
     RETURN NULL;
 END $$

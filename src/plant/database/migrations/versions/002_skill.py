@@ -38,6 +38,16 @@ BEGIN
 END $$
 """
 
+REFUSE_TYPE = """
+CREATE FUNCTION plant.refuse_type(table_name text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION USING ERRCODE = 'foreign_key_violation',
+        MESSAGE = 'the base_entity row is of another entity_type than ' || table_name,
+        SCHEMA = 'plant', TABLE = table_name, COLUMN = 'id', CONSTRAINT = 'fk_' || table_name || '_entity_type';
+END $$
+"""
+
 # The discriminator and the child's table must agree. A missing parent is left to the foreign key.
 GUARD_TYPE = """
 CREATE FUNCTION plant.guard_type() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -45,10 +55,7 @@ BEGIN
     IF EXISTS (SELECT FROM plant.base_entity b
                 WHERE b.governance_agent_id = NEW.governance_agent_id AND b.id = NEW.id
                   AND b.entity_type <> tg_table_name) THEN
-        RAISE EXCEPTION USING ERRCODE = 'foreign_key_violation',
-            MESSAGE = 'the base_entity row is of another entity_type than ' || tg_table_name,
-            SCHEMA = 'plant', TABLE = tg_table_name, COLUMN = 'id',
-            CONSTRAINT = 'fk_' || tg_table_name || '_entity_type';
+        PERFORM plant.refuse_type(tg_table_name);
     END IF;
     RETURN NEW;
 END $$
@@ -69,6 +76,7 @@ def upgrade() -> None:
     op.execute("CREATE INDEX ix_skill_governance_agent_id_category ON plant.skill (governance_agent_id, category)")
     op.execute("CREATE INDEX ix_skill_embedding ON plant.skill USING hnsw (embedding public.vector_cosine_ops)")
     op.execute(GUARD_KEY)
+    op.execute(REFUSE_TYPE)
     op.execute(GUARD_TYPE)
     for name, definition in TRIGGERS.items():
         op.execute(f"CREATE TRIGGER {name} {definition}")
@@ -79,4 +87,5 @@ def downgrade() -> None:
     """The skills' rows in base_entity stay."""
     op.execute("DROP TABLE plant.skill")
     op.execute("DROP FUNCTION plant.guard_type()")
+    op.execute("DROP FUNCTION plant.refuse_type(text)")
     op.execute("DROP FUNCTION plant.guard_key()")
