@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -73,11 +74,12 @@ def environment(session: nox.Session, name: str) -> str:
     """The interpreter of the shared environment `name`, made again only when its pins or the project have changed."""
     pins = ROOT / "constraints" / f"{name}-{PYTHON}.txt"
     if not pins.is_file():
-        session.error(f"no pins for {PYTHON}: constraints/{pins.name} is missing. Use Python 3.11 to 3.13, or nox -s lock")
+        session.error(f"constraints/{pins.name} is missing: use Python 3.11 to 3.13, or run nox -s lock")
     folder = ROOT / ".nox" / f"env-{name}"
     python, stamp = str(folder / "bin" / "python"), folder / "pgmatrix-stamp"
-    parts = [pins.read_bytes(), (ROOT / "pyproject.toml").read_bytes(), f"{sys.version} {ROOT}".encode()]
-    wanted = hashlib.sha256(b"\0".join(parts)).hexdigest()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    parts = [project[table] for table in ("build-system", "project", "dependency-groups")]
+    wanted = hashlib.sha256(repr([pins.read_text(), parts, sys.version, ROOT]).encode()).hexdigest()
     folder.parent.mkdir(exist_ok=True)
     with (folder.parent / f"env-{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

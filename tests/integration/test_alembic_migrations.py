@@ -21,7 +21,7 @@ from tests.fixtures.databases import AGENT_A, APP
 from tests.fixtures.factories import Factory, skill
 from tests.fixtures.locks import until
 from tests.fixtures.pools import DatabaseWith
-from tests.fixtures.rows import HAND_WRITTEN, all_records, changed, entities, fresh, insert, records, referring
+from tests.fixtures.rows import HAND_WRITTEN, all_records, changed, entities, insert, records, referring
 
 KINDS: tuple[type[BaseEntity], ...] = (Skill, Industry, JobRole, Team, Agent)
 EMBEDDING_TYPE = text("""
@@ -44,7 +44,7 @@ AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 
 
 async def test_migration_001_base_entity_table_exists(bare: Bare) -> None:
-    """Revision 001 makes base_entity, and going back to base leaves no object of ours, nor anything owned or granted."""
+    """Revision 001 makes base_entity, and going back to base leaves no object of ours, nor anything granted."""
     before = await bare.snapshot()
     await bare.up("001")
     made = await catalog.tables(bare.admin)
@@ -190,7 +190,7 @@ async def test_migration_null_constraints(database_with: DatabaseWith) -> None:
         for table in schema.TABLES:
             await session.execute(text(f"ALTER TABLE plant.{table} DISABLE TRIGGER USER"))
         await insert(session, *found)
-        for table, column in [(table, column) for table in schema.TABLES for column in schema.REQUIRED[table]]:
+        for table, column in [(name, column) for name in of_table for column in schema.REQUIRED[name]]:
             with pytest.raises(NotNullViolation) as caught:
                 async with session.begin_nested():
                     await insert(session, (table, of_table[table] | {column: None}))

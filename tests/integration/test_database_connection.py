@@ -113,7 +113,7 @@ async def test_base_entity_table_created(async_session: AsyncSession) -> None:
 
 
 async def test_async_session_lifecycle(plant_db: Database, observer: Observer) -> None:
-    """A session holds a connection from its first statement to its end, then it is idle in the pool and the row visible."""
+    """A session holds a connection from its first statement to its end; then it is idle and the row visible."""
     async with plant_db.session(AGENT_A) as session:
         before = plant_db.metrics().checked_out
         entity = skill()

@@ -15,9 +15,18 @@ from plant.ml import nearest
 from plant.ml.nearest import Metric
 from plant.ml.search import capabilities, search
 from plant.models import Skill
-from tests.fixtures.databases import AGENT_A, AGENT_B
+from tests.fixtures.databases import AGENT_A, AGENT_B, Superuser
 from tests.fixtures.factories import Factory, skill
-from tests.fixtures.vectors import DIMENSIONS, SEED, Floats, load_skills, towards, unit_vectors
+from tests.fixtures.vectors import (
+    DIMENSIONS,
+    SEED,
+    Floats,
+    clustered,
+    load_committed,
+    load_skills,
+    towards,
+    unit_vectors,
+)
 
 OPERATORS = """
     SELECT oprname FROM pg_operator
@@ -123,11 +132,12 @@ async def test_vector_distance_calculation(async_session: AsyncSession, metric: 
     assert [distances[one] for one in ids] == pytest.approx(list(expected), abs=1e-6), f"seed {SEED}"
 
 
-async def test_vector_index_creation(plant_db: Database, always_by_index: tuple[Any, ...]) -> None:
+async def test_vector_index_creation(
+    plant_db: Database, superuser: Superuser, always_by_index: tuple[Any, ...]
+) -> None:
     """The HNSW index has cosine operators, a search uses it, and finds 95 % of the 10 nearest of 2,000."""
-    rows, queries = unit_vectors(2000), unit_vectors(20, seed=SEED + 1)
-    async with plant_db.session(AGENT_A) as session:
-        ids = await load_skills(session, rows)
+    rows, queries = clustered(2000), clustered(20, seed=SEED + 1)
+    await load_committed(superuser, AGENT_A, rows)
     hits = 0
 
     async with plant_db.session(AGENT_A) as session:
@@ -135,7 +145,7 @@ async def test_vector_index_creation(plant_db: Database, always_by_index: tuple[
         for query in queries:
             found = await search(session, query, k=10, where=always_by_index)
             nearest_ten = np.argsort(numpy_distances(query, rows, Metric.COSINE))[:10]
-            hits += len({match.id for match in found} & {ids[number] for number in nearest_ten})
+            hits += len({match.name for match in found} & {f"s{number + 1}" for number in nearest_ten})
         scans = await session.scalar(text(SCANS), {"name": f"plant.{name}"})
 
     assert operators == "vector_cosine_ops"
@@ -170,12 +180,16 @@ async def test_vector_null_handling(async_session: AsyncSession, create_test_ski
         assert by_server.value.sqlstate == state
 
 
-async def test_multiple_vectors_stored(async_session: AsyncSession) -> None:
-    """1,000 vectors go in by one bulk call, and an exact search returns them in NumPy's order."""
+async def test_multiple_vectors_stored(plant_db: Database, superuser: Superuser) -> None:
+    """1,000 vectors go in by one bulk call, and an exact search, which needs no index, returns them in NumPy's order."""
     rows, query = unit_vectors(1000), unit_vectors(1, seed=SEED + 1)[0]
-    ids = await load_skills(async_session, rows)
+    async with superuser() as connection:
+        await connection.execute(text("DROP INDEX plant.ix_skill_embedding"))
+        await connection.commit()
 
-    found = await search(async_session, query, k=1000, exact=True)
+    async with plant_db.session(AGENT_A) as session:
+        ids = await load_skills(session, rows)
+        found = await search(session, query, k=1000, exact=True)
 
     order = np.argsort(numpy_distances(query, rows, Metric.COSINE))
     assert [match.id for match in found] == [ids[number] for number in order], f"seed {SEED}"
@@ -215,14 +229,14 @@ async def test_embedding_dimension_compatibility(async_session: AsyncSession, di
     assert by_server.value.sqlstate == "22000"
 
 
-async def test_k_rows_though_others_own_the_neighbours(plant_db: Database, always_by_index: tuple[Any, ...]) -> None:
+async def test_k_rows_though_others_own_the_neighbours(
+    plant_db: Database, superuser: Superuser, always_by_index: tuple[Any, ...]
+) -> None:
     """An agent whose rows all lie behind another agent's gets its k nearest, where a plain index scan gives none."""
     query = unit_vectors(1, seed=SEED + 1)[0]
     far = unit_vectors(50)
-    async with plant_db.session(AGENT_B) as session:
-        await load_skills(session, towards(query, 1000, noise=0.5), agent=AGENT_B)
-    async with plant_db.session(AGENT_A) as session:
-        ids = await load_skills(session, far)
+    await load_committed(superuser, AGENT_B, towards(query, 1000, noise=0.5))
+    await load_committed(superuser, AGENT_A, far)
 
     async with plant_db.session(AGENT_A) as session:
         await session.execute(text("SELECT set_config('enable_sort', 'off', true), set_config('enable_seqscan', 'off', true)"))
@@ -236,4 +250,4 @@ async def test_k_rows_though_others_own_the_neighbours(plant_db: Database, alway
 
     nearest_ten = np.argsort(numpy_distances(query, far, Metric.COSINE))[:10]
     assert visible == 0
-    assert {match.id for match in found} == {ids[number] for number in nearest_ten}
+    assert {match.name for match in found} == {f"s{number + 1}" for number in nearest_ten}

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from sqlalchemy import text
 
 from plant.core.database import Database
@@ -16,50 +15,16 @@ from plant.ml.search import capabilities, search
 from plant.models import Skill
 from tests.fixtures.databases import AGENT_A, AGENT_B, Superuser
 from tests.fixtures.factories import skill
+from tests.fixtures.vectors import clustered as vectors
+from tests.fixtures.vectors import load_committed
 
-SEED = 384
 CROWD = 500
-# Inserted by the owner's superuser in two statements: entities, then their vectors, without the triggers.
-ENTITIES = """
-INSERT INTO plant.base_entity (id, governance_agent_id, entity_type, name, status)
-SELECT md5(:agent || n)::uuid, :agent, 'skill', 's' || n, 'active' FROM generate_series(1, :count) AS n
-"""
-VECTORS = """
-INSERT INTO plant.skill (governance_agent_id, id, category, embedding)
-SELECT :agent, md5(:agent || n)::uuid, 'technical', v::public.vector
-FROM unnest(CAST(:vectors AS text[])) WITH ORDINALITY AS given (v, n)
-"""
-
-
-def vectors(count: int, seed: int = SEED) -> NDArray[np.float32]:
-    """Seeded unit vectors around 20 centres."""
-    source = np.random.default_rng(seed)
-    centres = np.random.default_rng(SEED).standard_normal((20, 384))
-    rows = centres[source.integers(0, 20, count)] + 0.7 * source.standard_normal((count, 384))
-    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
-
-
-async def load(superuser: Superuser, agent: str, rows: NDArray[np.float32]) -> None:
-    """The agent's skills s1, s2, ...; committed and analysed."""
-    texts = ["[" + ",".join(map(repr, row.tolist())) + "]" for row in rows]
-    async with superuser() as connection:
-        await connection.execute(text("SET session_replication_role = replica"))
-        for table in ("base_entity", "skill"):
-            await connection.execute(text(f"ALTER TABLE plant.{table} DISABLE TRIGGER USER"))
-        await connection.execute(text(ENTITIES), {"agent": agent, "count": len(rows)})
-        await connection.execute(text(VECTORS), {"agent": agent, "vectors": texts})
-        await connection.commit()
-        await connection.execute(text("ANALYZE plant.skill"))
-        await connection.execute(text("ANALYZE plant.base_entity"))
-        await connection.commit()
-
-
 async def test_a_small_agent_among_a_crowd_gets_its_k_rows(plant_db: Database, superuser: Superuser) -> None:
     """All nearest neighbours belong to another agent; the small one still gets its own ten, the right ones."""
     query = vectors(1, seed=1)[0]
     rows, crowd = vectors(100, seed=2), vectors(CROWD, seed=3)
-    await load(superuser, AGENT_A, rows)
-    await load(superuser, AGENT_B, np.asarray((crowd + 20 * query) / 21, dtype=np.float32))
+    await load_committed(superuser, AGENT_A, rows)
+    await load_committed(superuser, AGENT_B, np.asarray((crowd + 20 * query) / 21, dtype=np.float32))
 
     async with plant_db.session(agent=AGENT_A) as session:
         found = await search(session, query, k=10)
@@ -70,7 +35,7 @@ async def test_a_small_agent_among_a_crowd_gets_its_k_rows(plant_db: Database, s
 
 async def test_without_an_agent_nothing_is_found(plant_db: Database, superuser: Superuser) -> None:
     """Where no agent is set there is no neighbour, by any path."""
-    await load(superuser, AGENT_A, vectors(50))
+    await load_committed(superuser, AGENT_A, vectors(50))
 
     async with plant_db.session() as session:
         assert await search(session, vectors(1)[0]) == []

@@ -160,7 +160,7 @@ async def test_refresh_after_commit_acts_as_the_same_agent(plant_db: Database) -
 
 
 async def test_tasks_act_as_their_own_agents(plant_db: Database) -> None:
-    """Tasks that act as different agents at once each write and see their own, inner blocks win, a session's own most."""
+    """Tasks act as different agents at once; the inner block wins over the outer, a session's own over both."""
     barrier = asyncio.Barrier(4)
 
     async def work(agent: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
@@ -60,8 +59,8 @@ PEEK = (
 )
 VIEWS = (
     "SET LOCAL ROLE plant_owner",
-    "CREATE VIEW plant.seen AS SELECT b.governance_agent_id, b.name FROM plant.base_entity b JOIN plant.skill s USING (id)",
-    "CREATE VIEW plant.seen_as_caller WITH (security_invoker) AS SELECT governance_agent_id, name FROM plant.base_entity",
+    "CREATE VIEW plant.seen AS SELECT b.governance_agent_id FROM plant.base_entity b JOIN plant.skill s USING (id)",
+    "CREATE VIEW plant.seen_as_caller WITH (security_invoker) AS SELECT * FROM plant.base_entity",
     """CREATE FUNCTION plant.seen_by_owner() RETURNS SETOF plant.base_entity LANGUAGE sql SECURITY DEFINER
        SET search_path = pg_catalog, pg_temp AS 'SELECT * FROM plant.base_entity'""",
     "GRANT SELECT ON plant.seen, plant.seen_as_caller TO plant_app",
@@ -79,7 +78,7 @@ FROM pg_proc p WHERE p.pronamespace = to_regnamespace('plant') AND p.prosecdef
 
 
 @pytest.fixture
-async def both(async_session: AsyncSession) -> AsyncIterator[AsyncSession]:
+async def both(async_session: AsyncSession) -> AsyncSession:
     """A session acting as A, in whose transaction B has ten sealed entities too, named and numbered `secret`."""
     await _act(async_session, AGENT_B)
     async_session.add_all(_secrets())
@@ -89,11 +88,11 @@ async def both(async_session: AsyncSession) -> AsyncIterator[AsyncSession]:
     await async_session.flush()
     for when in ("IMMEDIATE", "DEFERRED"):
         await async_session.execute(text(f"SET CONSTRAINTS ALL {when}"))
-    yield async_session
+    return async_session
 
 
 async def test_references_to_others_are_refused_like_missing_ones(both: AsyncSession) -> None:
-    """Whatever foreign key A probes with an id of B, on INSERT or UPDATE, it gets the error of an id that nobody has."""
+    """Whatever foreign key A probes with an id of B, by INSERT or UPDATE, the error is that of an unknown id."""
     await _act(both, AGENT_B)
     targets = {entity.entity_type: entity.id for entity in await both.scalars(select(BaseEntity))}
     await _act(both, AGENT_A)
@@ -124,7 +123,7 @@ async def test_no_read_shows_others(both: AsyncSession) -> None:
         for read in [read.format(table=table) for read in READS for table in schema.ENTITY_TABLES]
     }
 
-    assert found == dict.fromkeys(found, {AGENT_A})
+    assert found == {read: {AGENT_A} for read in found}
 
 
 async def test_functions_in_conditions_see_own_rows_only(both: AsyncSession) -> None:
@@ -216,7 +215,7 @@ async def test_views_and_functions_of_the_owner_show_own_rows_only(superuser: Su
 
 
 async def test_own_functions_give_nothing_away(both: AsyncSession) -> None:
-    """plant's functions run with their owner's rights only as triggers, on a fixed path, and show no one else's rows."""
+    """plant's functions run with the owner's rights as triggers only, on a fixed path, and show no other's rows."""
     powerful = list(await both.execute(POWERFUL))
     await _act(both, AGENT_B)
     victim = await both.scalar(select(Skill.id).limit(1))

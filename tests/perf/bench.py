@@ -59,6 +59,11 @@ class Bench:
         """The interpreter of the shared environment of sessions on `driver`; a session's start makes it."""
         return str(self.root / ".nox" / f"env-{driver}" / "bin" / "python")
 
+    def stamps(self) -> list[int]:
+        """When the sessions' environments were made; another answer means that one was made anew."""
+        found = (self.root / ".nox" / f"env-{driver}" / "pgmatrix-stamp" for driver in self.table.matrix.drivers)
+        return [path.stat().st_mtime_ns if path.exists() else 0 for path in found]
+
     def rounds(self, full: int, quick: int) -> int:
         """How many rounds to do."""
         return quick if self.quick else full

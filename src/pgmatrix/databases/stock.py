@@ -54,11 +54,14 @@ class Stock:
                 name = self._ready.popleft()
                 self._wake()
                 return name
-        return self._wait_for(empty=False)
+            future = self._ask(empty=False)
+        return future.result()
 
     def take_empty(self) -> str:
         """A database with nothing in it. Raises DatabaseError."""
-        return self._wait_for(empty=True)
+        with self._changed:
+            future = self._ask(empty=True)
+        return future.result()
 
     def give_back(self, name: str) -> None:
         """Drop `name` in the background."""
@@ -74,12 +77,12 @@ class Stock:
         if self._thread is not None:
             self._thread.join(timeout=30)
 
-    def _wait_for(self, *, empty: bool) -> str:
+    def _ask(self, *, empty: bool) -> Future[str]:
+        """Wait in line. Under the lock that found nothing ready: a clone made in between would go to nobody."""
         future: Future[str] = Future()
-        with self._changed:
-            self._waiting.append((empty, future))
-            self._wake()
-        return future.result()
+        self._waiting.append((empty, future))
+        self._wake()
+        return future
 
     def _wake(self) -> None:
         if self._thread is None:

@@ -1,12 +1,13 @@
 """The hash chain of the audit trail, computed without the database: encoding, links, and the judge of a chain. Pure.
 
 Entry n has `hash = sha256(prev_hash || canonical(entry))` over UTF-8, in hexadecimal; the first follows 64 zeros. The
-canonical form is a row of fields `<bytes>:<text>`, so that no two entries share one; no session setting takes part.
+canonical form is a JSON array as PostgreSQL's jsonb prints it: no two entries share one, no session setting takes part.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -17,6 +18,7 @@ from plant.models.canonical import microseconds
 
 FORMAT: Final = "plant.audit.1"
 GENESIS: Final = "0" * 64
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Entry(NamedTuple):
@@ -64,34 +66,24 @@ class Verdict:
         return self.bad_seq is None
 
 
-def field(value: str | None) -> str:
-    """`<bytes>:<text>`, and `~` for nothing, which no text can be mistaken for."""
-    if value is None:
-        return "~"
-    return f"{len(value) if value.isascii() else len(value.encode())}:{value}"
-
-
 def canonical(entry: Entry) -> str:
     """What is hashed of an entry: every column but the two hashes of the chain itself."""
-    return "".join(
-        map(
-            field,
-            (
-                FORMAT,
-                entry.governance_agent_id,
-                str(entry.seq),
-                str(microseconds(entry.created_at)),
-                str(entry.transaction_id),
-                entry.actor,
-                entry.action,
-                entry.entity_type,
-                str(entry.entity_id),
-                str(entry.version),
-                entry.version_hash,
-                entry.content,
-            ),
+    head = _encode(
+        (
+            FORMAT,
+            entry.governance_agent_id,
+            entry.seq,
+            microseconds(entry.created_at),
+            entry.transaction_id,
+            entry.actor,
+            entry.action,
+            entry.entity_type,
+            str(entry.entity_id),
+            entry.version,
+            entry.version_hash,
         )
     )
+    return f"{head[:-1]}, {entry.content}]"
 
 
 def link(prev_hash: str, text: str) -> str:

@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from plant.core.errors import ConfigurationError, InvalidValue
-from plant.security.audit_chain import field
 
 FORMAT: Final = "plant.checkpoint.1"
 
@@ -33,9 +32,9 @@ class Checkpoint:
     signature: str
 
     def message(self) -> bytes:
-        """What is signed: every other field, each with its length."""
-        fields = (FORMAT, self.governance_agent_id, str(self.seq), self.hash, self.signed_at)
-        return "".join(map(field, fields)).encode()
+        """What is signed: a JSON array of every other field."""
+        fields = (FORMAT, self.governance_agent_id, self.seq, self.hash, self.signed_at)
+        return json.dumps(fields, ensure_ascii=False).encode()
 
     def check(self, key: Ed25519PublicKey) -> None:
         """Raises InvalidValue (field signature) unless this key's owner signed exactly this."""

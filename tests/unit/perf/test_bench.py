@@ -96,3 +96,13 @@ def test_an_unseen_pytest_is_a_failure(bench: Bench) -> None:
     """Without the spy's word there is no figure."""
     with pytest.raises(MeasurementFailed, match="no pytest was seen to start"):
         bench.seen()
+
+
+def test_an_environment_made_anew_has_another_stamp(bench: Bench) -> None:
+    """A run during which an environment was made is told from a warm one."""
+    before = bench.stamps()
+    stamp = bench.root / ".nox" / "env-psycopg" / "pgmatrix-stamp"
+    stamp.parent.mkdir(parents=True)
+    stamp.touch()
+
+    assert bench.stamps() != before

@@ -12,12 +12,12 @@ import pytest
 from pgmatrix.errors import Attempt
 from pgmatrix.matrix import Cell
 from pgmatrix.servers.container import order, sdk
+from pgmatrix.servers.container.address import Reach, Search, candidates, explain, message, ping, reach
+from pgmatrix.servers.container.engine import Engine, EngineError, unframe
 from pgmatrix.servers.container.images import Image, Snapshots
 from pgmatrix.servers.container.order import Naming, Room, choose_room, compose, image_name
 from pgmatrix.servers.container.owner import Owner, current_owner
 from pgmatrix.servers.container.script import DATA, SEED, first_start, restored_start
-from pgmatrix.servers.container.engine import Engine, EngineError, unframe
-from pgmatrix.servers.container.address import Reach, Search, candidates, explain, message, ping, reach
 from pgmatrix.servers.protocol import ServerSpec
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - expected, not bound

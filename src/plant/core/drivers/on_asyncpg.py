@@ -93,6 +93,7 @@ def engine_arguments(settings: Settings) -> dict[str, Any]:
 def prepare_dialect(dialect: Any) -> None:
     """asyncpg knows READ UNCOMMITTED; SQLAlchemy's table for it does not."""
     dialect._isolation_lookup["READ UNCOMMITTED"] = "read_uncommitted"
+    dialect.has_vector_codec = True
 
 
 async def connect(target: Target, arguments: Mapping[str, Any]) -> Connection:

@@ -52,7 +52,7 @@ class Connection(Pooled, psycopg.AsyncConnection[Any]):
         self.is_clean = rider is RESET
         return None
 
-    async def wait(self, gen: Any, interval: float = 0.1, **options: Any) -> Any:
+    async def wait(self, gen: Any, interval: float = 0.1, **options: Any) -> Any:  # type: ignore[override]
         """As psycopg's, which on a dead network lets a cancelled task wait ten seconds, before 3.3 for ever."""
         try:
             return await waiting.wait_async(gen, self.pgconn.socket, interval=interval, **options)
@@ -196,6 +196,7 @@ def prepare_dialect(dialect: Any) -> None:
     """
     dialect.set_readonly = lambda connection, value: connection.set_read_only(value or None)
     dialect.set_deferrable = lambda connection, value: connection.set_deferrable(value or None)
+    dialect.has_vector_codec = True
 
 
 async def connect(target: Target, arguments: Mapping[str, Any]) -> Connection:

@@ -22,21 +22,14 @@ CREATE FUNCTION plant.audit_actor() RETURNS text LANGUAGE sql STABLE
 RETURN coalesce(nullif(current_setting('role'), 'none'), session_user)
 """
 
-FIELD = """
-CREATE FUNCTION plant.audit_field(value text) RETURNS text LANGUAGE sql IMMUTABLE
-RETURN coalesce(octet_length(value)::text || ':' || value, '~')
-"""
-
+# One JSON array in jsonb's own text form: unambiguous by JSON's grammar, and one call where a prefix per field is forty.
 CANONICAL_TYPES = "text, bigint, timestamptz, bigint, text, text, text, uuid, integer, text, jsonb"
 CANONICAL = """
 CREATE FUNCTION plant.audit_canonical(governance_agent_id text, seq bigint, created_at timestamptz,
     transaction_id bigint, actor text, action text, entity_type text, entity_id uuid, version integer,
     version_hash text, content jsonb) RETURNS text LANGUAGE sql STABLE
-RETURN plant.audit_field('plant.audit.1') || plant.audit_field(governance_agent_id) || plant.audit_field(seq::text)
-    || plant.audit_field((extract(epoch FROM created_at) * 1000000)::bigint::text)
-    || plant.audit_field(transaction_id::text) || plant.audit_field(actor) || plant.audit_field(action)
-    || plant.audit_field(entity_type) || plant.audit_field(entity_id::text) || plant.audit_field(version::text)
-    || plant.audit_field(version_hash) || plant.audit_field(content::text)
+RETURN jsonb_build_array('plant.audit.1', governance_agent_id, seq, (extract(epoch FROM created_at) * 1000000)::bigint,
+    transaction_id, actor, action, entity_type, entity_id, version, version_hash, content)::text
 """
 
 LINK = """

@@ -80,7 +80,6 @@ ADOPT = (
 FUNCTIONS = {
     "audit_transaction()": capture.TRANSACTION,
     "audit_actor()": capture.ACTOR,
-    "audit_field(text)": capture.FIELD,
     f"audit_canonical({capture.CANONICAL_TYPES})": capture.CANONICAL,
     "audit_link(text, text)": capture.LINK,
     "refuse_direct()": capture.REFUSE_DIRECT,
