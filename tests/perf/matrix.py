@@ -13,7 +13,6 @@ from tests.perf.commands import Finished
 from tests.perf.measure import Absent, MeasurementFailed, Samples
 from tests.perf.table import Goal, Of, Row
 
-
 TRIES = 3
 
 
