@@ -49,6 +49,15 @@ class Provision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Order:
+    """The template that is wanted: how it is made, the key of its content, and whose session asks."""
+
+    recipe: Recipe
+    key: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Keeping:
     """What turns a server's end into its stay."""
 
@@ -98,23 +107,22 @@ def provision(config: Config, cell: Cell, *, workers: int, label: str) -> Provis
         guard = Guard()
         stack.callback(guard.close)
         choice = choose_for(config, cell, guard)
-        token = new_token()
         recipe = Recipe.of(config)
-        key = recipe.key(choice.provider.build(cell), spec)
-        lease = _lease(choice, spec, recipe, key, token, Cache(cache_root(config["cache"]), "locks"))
+        order = _Order(recipe=recipe, key=recipe.key(choice.provider.build(cell), spec), token=new_token())
+        lease = _lease(choice, spec, order, Cache(cache_root(config["cache"]), "locks"))
         stack.callback(lease.stop)
         client = stack.enter_context(_client(lease.server))
         before = identity.measure(client, lease.server, spec.settings, "template1")
         identity.prove(before, lease.server, wanted=spec.settings, extensions=config["extensions"])
         identity.prove_budget(before, connections)
-        template = _template(stack, client, guard, lease.server, recipe, key, token)
+        template = _template(stack, client, guard, lease.server, order)
         facts = identity.measure(client, lease.server, spec.settings, template)
         identity.prove(facts, lease.server, wanted=spec.settings, extensions=config["extensions"])
         identity.prove_encoding(facts, lease.server)
         return Provision(
             server=lease.server,
             template=template,
-            token=token,
+            token=order.token,
             facts=facts,
             seconds=time.monotonic() - start,
             close=stack.pop_all().close,
@@ -122,47 +130,39 @@ def provision(config: Config, cell: Cell, *, workers: int, label: str) -> Provis
         )
 
 
-def _lease(choice: Choice, spec: ServerSpec, recipe: Recipe, key: str, token: str, locks: Cache) -> Lease:
-    """A server, from the snapshot `key`, which is made first if it is missing (by one of those who want it)."""
+def _lease(choice: Choice, spec: ServerSpec, order: _Order, locks: Cache) -> Lease:
+    """A server, from the snapshot of the order's key, which is made first if it is missing (by one of those who want it)."""
     provider = choice.provider
     if not provider.keeps_snapshots:
         return provider.start(spec, key=None, reason=choice.reason)
-    if not provider.has(key):
-        with locks.locked(key):
-            if not provider.has(key):
-                _make_snapshot(provider, spec, recipe, key, token)
-    return provider.start(spec, key=key, reason=choice.reason)
+    if not provider.has(order.key):
+        with locks.locked(order.key):
+            if not provider.has(order.key):
+                _make_snapshot(provider, spec, order)
+    return provider.start(spec, key=order.key, reason=choice.reason)
 
 
-def _make_snapshot(provider: Provider, spec: ServerSpec, recipe: Recipe, key: str, token: str) -> None:
+def _make_snapshot(provider: Provider, spec: ServerSpec, order: _Order) -> None:
     lease = provider.start(spec, key=None, reason="to build the template")
     try:
         with _client(lease.server) as client:
-            ensure_template(client, lease.server, recipe, key, token)
-        lease.save(key)
+            ensure_template(client, lease.server, order.recipe, order.key, order.token)
+        lease.save(order.key)
     finally:
         lease.stop()
 
 
-def _template(
-    stack: contextlib.ExitStack,
-    client: Client,
-    guard: Guard,
-    server: Server,
-    recipe: Recipe,
-    key: str,
-    token: str,
-) -> str:
+def _template(stack: contextlib.ExitStack, client: Client, guard: Guard, server: Server, order: _Order) -> str:
     """The template on a started server, and the promise to remove what is ours from a server that stays."""
+    names, token = order.recipe.roles, order.token
     if server.provider is ProviderName.EXTERNAL:
-        made = roles.enter(client, token=token, names=recipe.roles)
-        order = {"server": server_values(server), "token": token, "roles": recipe.roles, "made": made}
-        argv = module_argv("pgmatrix.databases.removal")
-        stack.callback(guard.command(argv, json.dumps(order)))
-        stack.callback(roles.leave, client, token=token, names=recipe.roles, made=made)
-    template = ensure_template(client, server, recipe, key, token)
-    identity.prove_roles(client, recipe.roles)
-    roles.adopt(client, server, recipe.roles)
+        made = roles.enter(client, token=token, names=names)
+        removal = {"server": server_values(server), "token": token, "roles": names, "made": made}
+        stack.callback(guard.command(module_argv("pgmatrix.databases.removal"), json.dumps(removal)))
+        stack.callback(roles.leave, client, token=token, names=names, made=made)
+    template = ensure_template(client, server, order.recipe, order.key, token)
+    identity.prove_roles(client, names)
+    roles.adopt(client, server, names)
     return template
 
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pgmatrix.children import module_argv
-from pgmatrix.clients import Client, quote_name, quote_text
+from pgmatrix.clients import Client, driver_version, quote_name, quote_text
 from pgmatrix.config import Config
 from pgmatrix.databases.names import lock_number, private_name, template_name
 from pgmatrix.errors import Attempt, ConfigError, TemplateFailed
@@ -48,7 +48,8 @@ class Recipe:
     def key(self, build: str, spec: ServerSpec) -> str:
         """32 hexadecimal digits that change with the server build, its settings, the cell and every source."""
         digest = hashlib.sha256()
-        parts = [_FORMAT, build, str(spec.cell), spec.locale, spec.encoding, self.callable, *self.roles]
+        driver = f"{spec.cell} {driver_version(spec.cell.driver)}"
+        parts = [_FORMAT, build, driver, spec.locale, spec.encoding, self.callable, *self.roles]
         parts += [f"{name}={value}" for name, value in sorted(spec.settings.items()) if name != "max_connections"]
         for part in parts:
             digest.update(part.encode() + b"\0")
@@ -62,7 +63,8 @@ class Recipe:
         found: set[Path] = set()
         for pattern in self.sources:
             try:
-                matches = {path for path in self.root.glob(pattern) if path.is_file()}
+                files = (path for path in self.root.glob(pattern) if path.is_file())
+                matches = {path for path in files if "__pycache__" not in path.parts}
             except (NotImplementedError, ValueError, IndexError):  # an absolute path, or no pattern at all
                 matches = set()
             if not matches:

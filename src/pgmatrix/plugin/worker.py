@@ -176,13 +176,14 @@ class Worker:
                 lines = log_lines(self.server, names, item.stash[_STARTED])
                 report.sections.append(("PostgreSQL log of this test", "\n".join(lines)))
         if report.when == "teardown" and KEPT in item.stash:
-            kept = item.stash[KEPT]
+            kept: list[str] = item.stash[KEPT]
             report.user_properties.append(("pgmatrix_kept", ",".join(kept)))
         return report
 
     def _databases_of(self, item: pytest.Item) -> set[str]:
         shared = {self._shared.name} if self._shared and "pg_database" in getattr(item, "fixturenames", ()) else set()
-        return shared.union(item.stash[USED])
+        used: list[str] = item.stash[USED]
+        return shared | set(used)
 
     def pytest_sessionfinish(self) -> None:
         """End the stock's thread."""

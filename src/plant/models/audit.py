@@ -72,11 +72,9 @@ audit_pending = Table(
     Column("actor", Text, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
     Column("awaits_child", Boolean, nullable=False, server_default=text("true")),
-    Column("fires", Boolean, nullable=False),
-    Column("version_hash", Text),
-    Column("content", JSONB),
+    Column("version_hash", Text, nullable=False),
+    Column("content", JSONB, nullable=False),
     PrimaryKeyConstraint("transaction_id", "entity_id", "version"),
-    Index(None, "transaction_id", postgresql_where=text("fires")),
     prefixes=["UNLOGGED"],
 )
 """What the running transaction changed and COMMIT will seal into the chain; empty between transactions."""

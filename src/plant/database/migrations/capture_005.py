@@ -6,7 +6,7 @@ for a moment, writers of different chains never, and no transaction holds a chai
 
 from __future__ import annotations
 
-from plant.database.migrations.content_005 import AGENT, FIRED, OWN, UNSETTLED
+from plant.database.migrations.content_005 import AGENT, OWN, UNSETTLED
 
 DEFINER = "LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
 # Plans are kept for the session: one made while the tables were small must not scan them when they have grown.
@@ -22,7 +22,7 @@ CREATE FUNCTION plant.audit_actor() RETURNS text LANGUAGE sql STABLE
 RETURN coalesce(nullif(current_setting('role'), 'none'), session_user)
 """
 
-# One JSON array in jsonb's own text form: unambiguous by JSON's grammar, and one call where a prefix per field is forty.
+# One JSON array in jsonb's own text form: unambiguous by JSON's grammar, and cheaper than a prefix for every field.
 CANONICAL_TYPES = "text, bigint, timestamptz, bigint, text, text, text, uuid, integer, text, jsonb"
 CANONICAL = """
 CREATE FUNCTION plant.audit_canonical(governance_agent_id text, seq bigint, created_at timestamptz,
@@ -46,19 +46,6 @@ BEGIN
 END $$
 """
 
-# The parent's row comes first; its content is known when the child's row follows.
-CAPTURE_BASE = f"""
-CREATE FUNCTION plant.base_entity_capture() RETURNS trigger {DEFINER} AS $$
-BEGIN
-    INSERT INTO plant.audit_pending (transaction_id, governance_agent_id, entity_id, entity_type, version, action,
-                                     actor, fires)
-    SELECT plant.audit_transaction(), n.governance_agent_id, n.id, n.entity_type, n.version, 'insert',
-           plant.audit_actor(), row_number() OVER () = 1 AND NOT {FIRED}
-      FROM changed n;
-    RETURN NULL;
-END $$
-"""
-
 # Row by row: a join's plan, kept for the session, would be made for the first statement's few rows or many.
 CAPTURES = {
     table: f"""
@@ -75,20 +62,28 @@ BEGIN
             agent := row.agent;
             PERFORM set_config('app.current_agent_id', agent, true);
         END IF;
-        SELECT b.entity_type, b.version, b.version_hash, plant.{table}_content(b, c) AS content INTO entity
+        SELECT b.entity_type, b.created_at, b.version, b.version_hash, plant.{table}_content(b, c) AS content INTO entity
           FROM plant.base_entity b, plant.{table} c
          WHERE b.governance_agent_id = agent AND b.id = row.id AND c.governance_agent_id = agent AND c.id = row.id;
-        IF entity.entity_type <> '{table}' THEN
-            PERFORM plant.refuse_type('{table}');
-        END IF;
         hash := plant.content_hash(entity.content);
+        IF tg_op = 'INSERT' THEN
+            IF entity.entity_type <> '{table}' OR entity.created_at <> now() THEN
+                PERFORM plant.refuse_type('{table}');
+            END IF;
+            INSERT INTO plant.audit_pending (transaction_id, entity_id, version, governance_agent_id, entity_type, action,
+                                             actor, version_hash, content, awaits_child)
+            VALUES (plant.audit_transaction(), row.id, entity.version, agent, '{table}', 'insert',
+                    plant.audit_actor(), hash, entity.content, entity.version_hash <> hash);
+        END IF;
         IF entity.version_hash <> hash THEN
             UPDATE plant.base_entity b SET version_hash = hash
              WHERE b.governance_agent_id = agent AND b.id = row.id RETURNING b.version INTO entity.version;
         END IF;
-        UPDATE plant.audit_pending p SET content = entity.content, version_hash = hash, awaits_child = false
-         WHERE p.transaction_id = plant.audit_transaction() AND p.entity_id = row.id AND p.version = entity.version
-           AND p.awaits_child;
+        IF tg_op = 'UPDATE' OR entity.version_hash <> hash THEN
+            UPDATE plant.audit_pending p SET content = entity.content, version_hash = hash, awaits_child = false
+             WHERE p.transaction_id = plant.audit_transaction() AND p.entity_id = row.id AND p.version = entity.version
+               AND p.awaits_child;
+        END IF;
     END LOOP;
     IF agent <> acting THEN
         PERFORM set_config('app.current_agent_id', acting, true);
@@ -99,6 +94,7 @@ END $$
     for table in OWN
 }
 
+# Fires for every row of base_entity that was written; the first event seals all, the others find themselves sealed.
 # Deferred triggers run as another role on 18 than before; nothing here asks for the current one.
 SEAL = f"""
 CREATE FUNCTION plant.audit_seal() RETURNS trigger {DEFINER} {BY_KEY} AS $$
@@ -107,43 +103,46 @@ DECLARE
     entry plant.audit_pending;
     head plant.audit_head;
     hash text;
+    found_it boolean := false;
 BEGIN
-    FOR entry IN
-        WITH taken AS (
-            DELETE FROM plant.audit_pending p WHERE p.transaction_id = plant.audit_transaction() RETURNING p.*
-        )
-        SELECT t.* FROM taken t ORDER BY t.governance_agent_id, t.created_at, t.version, t.entity_id
-    LOOP
-        IF entry.content IS NULL THEN
-            RAISE EXCEPTION USING ERRCODE = 'foreign_key_violation',
-                MESSAGE = 'a row of base_entity has no row in ' || entry.entity_type,
-                SCHEMA = 'plant', TABLE = 'base_entity', COLUMN = 'entity_type',
-                CONSTRAINT = 'fk_base_entity_' || entry.entity_type;
-        END IF;
-        IF head.governance_agent_id IS DISTINCT FROM entry.governance_agent_id THEN
-            UPDATE plant.audit_head h SET seq = head.seq, hash = head.hash
-             WHERE h.governance_agent_id = head.governance_agent_id;
-            PERFORM set_config('app.current_agent_id', entry.governance_agent_id, true);
-            SELECT * INTO head FROM plant.audit_head h
-             WHERE h.governance_agent_id = entry.governance_agent_id FOR UPDATE;
-            IF NOT FOUND THEN
-                INSERT INTO plant.audit_head VALUES (entry.governance_agent_id, 0, '{UNSETTLED}')
-                    ON CONFLICT DO NOTHING;
+    IF acting <> NEW.governance_agent_id THEN
+        PERFORM set_config('app.current_agent_id', NEW.governance_agent_id, true);
+    END IF;
+    IF NOT EXISTS (SELECT FROM plant.audit_log l WHERE l.governance_agent_id = NEW.governance_agent_id
+                      AND l.entity_id = NEW.id AND l.version = NEW.version) THEN
+        FOR entry IN
+            WITH taken AS (
+                DELETE FROM plant.audit_pending p WHERE p.transaction_id = plant.audit_transaction() RETURNING p.*
+            )
+            SELECT t.* FROM taken t ORDER BY t.governance_agent_id, t.created_at, t.version, t.entity_id
+        LOOP
+            IF head.governance_agent_id IS DISTINCT FROM entry.governance_agent_id THEN
+                UPDATE plant.audit_head h SET seq = head.seq, hash = head.hash
+                 WHERE h.governance_agent_id = head.governance_agent_id;
+                PERFORM set_config('app.current_agent_id', entry.governance_agent_id, true);
+                INSERT INTO plant.audit_head VALUES (entry.governance_agent_id, 0, '{UNSETTLED}') ON CONFLICT DO NOTHING;
                 SELECT * INTO head FROM plant.audit_head h
                  WHERE h.governance_agent_id = entry.governance_agent_id FOR UPDATE;
             END IF;
+            head.seq := head.seq + 1;
+            hash := plant.audit_link(head.hash, plant.audit_canonical(entry.governance_agent_id, head.seq,
+                entry.created_at, entry.transaction_id, entry.actor, entry.action, entry.entity_type, entry.entity_id,
+                entry.version, entry.version_hash, entry.content));
+            INSERT INTO plant.audit_log VALUES (entry.governance_agent_id, head.seq, entry.created_at,
+                entry.transaction_id, entry.actor, entry.action, entry.entity_type, entry.entity_id, entry.version,
+                entry.version_hash, entry.content, head.hash, hash);
+            head.hash := hash;
+            found_it := found_it OR entry.entity_id = NEW.id;
+        END LOOP;
+        UPDATE plant.audit_head h SET seq = head.seq, hash = head.hash
+         WHERE h.governance_agent_id = head.governance_agent_id;
+        IF NOT found_it THEN
+            RAISE EXCEPTION USING ERRCODE = 'foreign_key_violation',
+                MESSAGE = 'a row of base_entity has no row in ' || NEW.entity_type,
+                SCHEMA = 'plant', TABLE = 'base_entity', COLUMN = 'entity_type',
+                CONSTRAINT = 'fk_base_entity_' || NEW.entity_type;
         END IF;
-        head.seq := head.seq + 1;
-        hash := plant.audit_link(head.hash, plant.audit_canonical(entry.governance_agent_id, head.seq, entry.created_at,
-            entry.transaction_id, entry.actor, entry.action, entry.entity_type, entry.entity_id, entry.version,
-            entry.version_hash, entry.content));
-        INSERT INTO plant.audit_log VALUES (entry.governance_agent_id, head.seq, entry.created_at, entry.transaction_id,
-            entry.actor, entry.action, entry.entity_type, entry.entity_id, entry.version, entry.version_hash,
-            entry.content, head.hash, hash);
-        head.hash := hash;
-    END LOOP;
-    UPDATE plant.audit_head h SET seq = head.seq, hash = head.hash
-     WHERE h.governance_agent_id = head.governance_agent_id;
+    END IF;
     PERFORM set_config('app.current_agent_id', acting, true);
     RETURN NULL;
 END $$

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 UNSETTLED = "0" * 64
 AGENT = "current_setting('app.current_agent_id', true)"
-FIRED = """EXISTS (SELECT FROM plant.audit_pending f
-                     WHERE f.transaction_id = plant.audit_transaction() AND f.fires)"""
-
 BASE = """jsonb_build_object(
     'id', b.id, 'governance_agent_id', b.governance_agent_id, 'entity_type', b.entity_type,
     'external_id', b.external_id, 'name', b.name, 'description', b.description, 'status', b.status,
@@ -97,10 +94,10 @@ BEGIN
             NEW.version := NEW.version + 1;
             NEW.updated_at := greatest(clock_timestamp(), NEW.updated_at);
             INSERT INTO plant.audit_pending (transaction_id, governance_agent_id, entity_id, entity_type, version,
-                                             action, actor, version_hash, content, fires)
+                                             action, actor, version_hash, content)
             VALUES (plant.audit_transaction(), NEW.governance_agent_id, NEW.id, NEW.entity_type, NEW.version,
                     CASE WHEN NEW.status = 'deleted' AND OLD.status <> 'deleted' THEN 'delete' ELSE 'update' END,
-                    plant.audit_actor(), hash, content, NOT {FIRED});
+                    plant.audit_actor(), hash, content);
         END IF;
     END IF;
     NEW.version_hash := CASE WHEN NEW.version_hash IS NOT NULL THEN hash END;

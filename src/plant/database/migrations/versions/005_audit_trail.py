@@ -53,28 +53,27 @@ CREATE UNLOGGED TABLE plant.audit_pending (
     actor text NOT NULL,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     awaits_child boolean NOT NULL DEFAULT true,
-    fires boolean NOT NULL,
-    version_hash text,
-    content jsonb,
+    version_hash text NOT NULL,
+    content jsonb NOT NULL,
     CONSTRAINT pk_audit_pending PRIMARY KEY (transaction_id, entity_id, version)
 )
 """
 
 INDEXES = (
     "CREATE INDEX ix_audit_log_governance_agent_id_created_at ON plant.audit_log (governance_agent_id, created_at)",
-    "CREATE INDEX ix_audit_pending_transaction_id ON plant.audit_pending (transaction_id) WHERE fires",
 )
 
 # Entities that are older than the trail enter it as they are.
 ADOPT = (
-    """UPDATE plant.base_entity b SET version_hash = plant.content_hash(plant.entity_content(b))
-        WHERE b.version_hash <> plant.content_hash(plant.entity_content(b))""",
     """INSERT INTO plant.audit_pending (transaction_id, governance_agent_id, entity_id, entity_type, version, action,
-                                        actor, version_hash, content, awaits_child, fires)
+                                        actor, version_hash, content, awaits_child)
        SELECT plant.audit_transaction(), b.governance_agent_id, b.id, b.entity_type, b.version, 'adopt',
-              plant.audit_actor(), b.version_hash, plant.entity_content(b), false, row_number() OVER () = 1
+              plant.audit_actor(), plant.content_hash(plant.entity_content(b)), plant.entity_content(b), false
          FROM plant.base_entity b WHERE plant.entity_content(b) IS NOT NULL""",
+    """UPDATE plant.base_entity b SET version_hash = plant.content_hash(plant.entity_content(b))
+        WHERE plant.entity_content(b) IS NOT NULL""",
     "SET CONSTRAINTS plant.audit_seal IMMEDIATE",
+    "SET CONSTRAINTS plant.audit_seal DEFERRED",
 )
 
 FUNCTIONS = {
@@ -87,20 +86,17 @@ FUNCTIONS = {
     "entity_content(plant.base_entity)": content.ENTITY_CONTENT,
     "content_hash(jsonb)": content.CONTENT_HASH,
     "base_entity_version()": content.VERSION,
-    "base_entity_capture()": capture.CAPTURE_BASE,
     **{f"{table}_capture()": sql for table, sql in capture.CAPTURES.items()},
     "audit_seal()": capture.SEAL,
     "audit_verify(text)": capture.VERIFY,
 }
 # Who may execute one of these could make it a trigger of his own table and so write entries.
-DEFINERS = ("base_entity_version", "base_entity_capture", *(f"{table}_capture" for table in content.OWN), "audit_seal")
+DEFINERS = ("base_entity_version", *(f"{table}_capture" for table in content.OWN), "audit_seal")
 
 ENTITY_TRIGGERS = {
     "base_entity": {
         "20_version": "BEFORE UPDATE {on} FOR EACH ROW WHEN (NEW.version IS NOT NULL AND NEW.updated_at IS NOT NULL) "
         "EXECUTE FUNCTION plant.base_entity_version()",
-        "30_capture": "AFTER INSERT {on} REFERENCING NEW TABLE AS changed FOR EACH STATEMENT "
-        "EXECUTE FUNCTION plant.base_entity_capture()",
     },
     **{
         table: {
@@ -128,8 +124,8 @@ AUDIT_TRIGGERS = {
         "10_refuse": f"BEFORE TRUNCATE {{on}} {FOR_GOOD}",
     },
 }
-SEAL = """CREATE CONSTRAINT TRIGGER audit_seal AFTER INSERT ON plant.audit_pending DEFERRABLE INITIALLY DEFERRED
-FOR EACH ROW WHEN (NEW.fires) EXECUTE FUNCTION plant.audit_seal()"""
+SEAL = """CREATE CONSTRAINT TRIGGER audit_seal AFTER INSERT OR UPDATE ON plant.base_entity
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION plant.audit_seal()"""
 
 AGENT = "nullif(current_setting('app.current_agent_id', true), '')"
 # Read once a query where many rows are read, once a row where one is written: each is the cheaper way there.
@@ -152,7 +148,7 @@ def upgrade() -> None:
     for table in content.OWN:
         op.execute(f"DROP TRIGGER {table}_10_guard_type ON plant.{table}")
     op.execute(SEAL)
-    op.execute("ALTER TABLE plant.audit_pending ENABLE ALWAYS TRIGGER audit_seal")
+    op.execute("ALTER TABLE plant.base_entity ENABLE ALWAYS TRIGGER audit_seal")
     _force(on=False)
     for statement in ADOPT:
         op.execute(statement)
@@ -168,6 +164,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Entities keep their rows, versions and hashes; the trail itself is gone: export it first."""
+    op.execute("DROP TRIGGER audit_seal ON plant.base_entity")
     for table, triggers in ENTITY_TRIGGERS.items():
         for name in triggers:
             op.execute(f"DROP TRIGGER {table}_{name} ON plant.{table}")
@@ -178,7 +175,7 @@ def downgrade() -> None:
         )
         op.execute(f"ALTER TABLE plant.{table} ENABLE ALWAYS TRIGGER {table}_10_guard_type")
     for table in POLICIES:
-        op.execute(f"DROP TABLE plant.{table} CASCADE")
+        op.execute(f"DROP TABLE plant.{table}")
     for signature in reversed(FUNCTIONS):
         op.execute(f"DROP FUNCTION plant.{signature}")
 
