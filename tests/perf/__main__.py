@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console(width=None if sys.stdout.isatty() else 160)
     table = config.load(ROOT)
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
-    try:
+    try:  # whatever is interrupted cleans up behind itself
         bench = Bench(
             table=table,
             nox=options.nox or _nox(),
@@ -64,6 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             layers=measured_layers(table, options.layer),
         )
         rows = [row for name in options.names or MEASUREMENTS for row in _measured(bench, name, console)]
+    except KeyboardInterrupt:
+        console.print("interrupted")
+        return 130
     finally:
         shutil.rmtree(folder)
     print_table(console, _title(bench), rows)

@@ -81,18 +81,18 @@ class Bench:
         """A path in our folder."""
         return self.folder / name
 
-    def run_nox(self, words: Sequence[str], env: Mapping[str, str], *, timeout: float = 600.0) -> Finished:
-        """Run this project's nox. What it leaves in .pgmatrix/runs is the caller's to `forget`."""
+    def run_nox(self, words: Sequence[str], env: Mapping[str, str]) -> Finished:
+        """Run this project's nox. What it leaves in .pgmatrix/runs is the caller's to `forget`, if it ended well."""
         argv = [self.nox, "-m", "nox", "-f", str(self.root / "noxfile.py"), *words]
-        return run(argv, env=env, cwd=self.root, output=self.file("nox.log"), timeout=timeout)
+        return run(argv, env=env, cwd=self.root, output=self.file("nox.log"), failed=self.forget)
 
-    def runs(self, finished: Finished) -> list[Path]:
+    def runs(self, pid: int) -> list[Path]:
         """The folders of the runs that a nox process made: they end with its id."""
-        return list((self.root / ".pgmatrix" / "runs").glob(f"*-{finished.pid}"))
+        return list((self.root / ".pgmatrix" / "runs").glob(f"*-{pid}"))
 
-    def forget(self, finished: Finished) -> None:
+    def forget(self, pid: int) -> None:
         """Remove those folders."""
-        for folder in self.runs(finished):
+        for folder in self.runs(pid):
             shutil.rmtree(folder)
 
     def spied(self, **changes: str) -> dict[str, str]:

@@ -8,13 +8,14 @@ import resource
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.perf.measure import MeasurementFailed
 
 PATIENCE = 20.0
+TIMEOUT = 900.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +53,27 @@ def running(
         _end(process)
 
 
-def run(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, output: Path, timeout: float = 600.0) -> Finished:
-    """Run a command to its end. Raises MeasurementFailed, with its output, where it fails or lasts over `timeout`."""
+def run(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    output: Path,
+    failed: Callable[[int], None] = lambda _: None,
+) -> Finished:
+    """Run a command to its end. Raises MeasurementFailed, with its output, where it fails or lasts over TIMEOUT.
+
+    `failed` is called with its process id, once it has ended, where it did not end well or we were interrupted.
+    """
     began, start, used = time.time(), time.perf_counter(), _processor()
-    with running(argv, env=env, cwd=cwd, output=output) as process:
+    code: int | str = "none: interrupted"
+    with running(argv, env=env, cwd=cwd, output=output) as process, contextlib.ExitStack() as stack:
+        stack.callback(lambda: failed(process.pid) if code != 0 else None)
+        stack.push(lambda *_: _end(process))
         try:
-            code: int | str = process.wait(timeout)
+            code = process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
-            code = f"none within {timeout:g} s"
+            code = f"none within {TIMEOUT:g} s"
         seconds, used = time.perf_counter() - start, _processor() - used
     said = output.read_text(encoding="utf-8", errors="replace")
     if code != 0:

@@ -96,8 +96,8 @@ def _ours(bench: Bench, sessions: Sequence[Session]) -> Whole:
     everything = set(sessions) == set(bench.table.matrix.sessions)
     names = ["integration"] if everything else [f"integration({one})" for one in sessions]
     finished = bench.run_nox(["-s", *names, "-j", JOBS], bench.environ())
-    records = [record for folder in bench.runs(finished) for record in read_all(folder)]
-    bench.forget(finished)
+    records = [record for folder in bench.runs(finished.pid) for record in read_all(folder)]
+    bench.forget(finished.pid)
     if {record.session for record in records} != {str(one) for one in sessions} or not all(r.green for r in records):
         raise MeasurementFailed("the sessions' records are not all there and green", finished.output)
     return Whole(

@@ -22,7 +22,7 @@ _DATA_LAYER = "import sqlalchemy.ext.asyncio, sqlalchemy.orm, {}"
 def observe(bench: Bench, session: Session) -> Command:
     """How nox starts the pytest of `session`, watched with a pytest that only says its version."""
     finished = bench.run_nox([*_only(session), "--", "--version"], bench.spied())
-    bench.forget(finished)
+    bench.forget(finished.pid)
     seen = bench.seen()
     return Command(argv=seen.argv[:-1], env=seen.env, began=seen.began - finished.began)
 

@@ -48,7 +48,9 @@ class Ground:
     @property
     def environ(self) -> dict[str, str]:
         """What makes a process of ours stay on this ground."""
-        paths = {"TMPDIR": str(self.data), "PGMATRIX_CACHE": str(self.cache), "PYTHONPATH": str(SOURCE)}
+        modules = [str(SOURCE), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+        python = os.pathsep.join(str(Path(folder).absolute()) for folder in modules)
+        paths = {"TMPDIR": str(self.data), "PGMATRIX_CACHE": str(self.cache), "PYTHONPATH": python}
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PGMATRIX_")}
         return kept | paths | {"PGMATRIX_MEMORY": "no", "PGMATRIX_PROVIDER": "embedded"}
 

@@ -27,8 +27,9 @@ class Victim:
 
     def wait(self) -> Victim:
         """Until its server is ready."""
-        assert self.process.stdout is not None
-        self.facts = json.loads(self.process.stdout.readline())
+        said = self.line()
+        assert said, self.process.communicate()[1]
+        self.facts = json.loads(said)
         return self
 
     @property

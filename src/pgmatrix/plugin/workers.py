@@ -5,6 +5,7 @@ Estimates from the last run's durations where there are any, else from the numbe
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -87,8 +88,8 @@ def read_durations(root: Path) -> dict[str, float]:
     for path in (root / _FOLDER).glob("*.json"):
         try:
             found |= json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            path.unlink(missing_ok=True)
+        except (OSError, ValueError):
+            continue  # the next run of that file writes it anew
     return found
 
 
@@ -102,9 +103,13 @@ def write_durations(root: Path, results: Iterable[tuple[str, float]]) -> None:
         path = node.partition("::")[0]
         total[path] = total.get(path, 0.0) + seconds
     known = read_durations(root)
-    folder = root / _FOLDER
+    with contextlib.suppress(OSError):  # a checkout that cannot be written only makes for worse guesses
+        _keep(root / _FOLDER, {path: min(seconds, known.get(path, seconds)) for path, seconds in total.items()})
+
+
+def _keep(folder: Path, durations: Mapping[str, float]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for path, seconds in total.items():
+    for path, seconds in durations.items():
         private = folder / f".{os.getpid()}"
-        private.write_text(json.dumps({path: round(min(seconds, known.get(path, seconds)), 3)}), encoding="utf-8")
+        private.write_text(json.dumps({path: round(seconds, 3)}), encoding="utf-8")
         private.rename(folder / f"{path.replace('/', '-')}.json")

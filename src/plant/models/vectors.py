@@ -1,7 +1,7 @@
 """The column type of embeddings: `vector(n)` in the database, a float32 array in Python, the same on both drivers.
 
-plant's engines send the array by their codec, others pgvector's text form, which is exact for float32 too and several times
-as slow. What `fields.vector` refuses is refused before the network.
+plant's engines send the array by their codec, others pgvector's text form: exact too, and several times as slow. What
+`fields.vector` refuses is refused before the network.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ class Embedding(VECTOR):
     def __init__(self, dim: int = DIMENSIONS) -> None:
         super().__init__(dim)
         self.dimensions = dim
+        self.dimensions = dim
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | NDArray[np.float32] | None]:
         """Raises InvalidValue or DimensionMismatch; SQLAlchemy wraps it in a StatementError's `orig`."""
         form = _itself if getattr(dialect, "has_vector_codec", False) else to_text
 
         def process(value: Any) -> str | NDArray[np.float32] | None:
-            return None if value is None else form(vector("embedding", value, dimensions=self.dim))
+            return None if value is None else form(vector("embedding", value, dimensions=self.dimensions))
 
         return process
 

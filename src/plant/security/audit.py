@@ -34,9 +34,10 @@ END: Final = 2**63 - 1
 
 async def entries(session: AsyncSession, agent: str, *, first: int = 1, last: int = END) -> AsyncIterator[Entry]:
     """The agent's entries `first` to `last` in order, fetched 1000 at a time through a server-side cursor."""
-    async for batch in _batches(session, agent, first, last):
-        for entry in batch:
-            yield entry
+    async with aclosing(_batches(session, agent, first, last)) as batches:
+        async for batch in batches:
+            for entry in batch:
+                yield entry
 
 
 async def verify(
@@ -104,8 +105,12 @@ async def _batches(session: AsyncSession, agent: str, first: int, last: int) -> 
     result = await session.stream(
         ENTRIES, {"agent": agent, "first": first, "last": last}, execution_options={"yield_per": BATCH}
     )
-    async for rows in result.partitions(BATCH):
-        yield [Entry._make(row) for row in rows]
+    try:
+        async for rows in result.partitions(BATCH):
+            yield [Entry._make(row) for row in rows]
+    finally:
+        # Who stops early, at a bad entry say, must leave no cursor open in the server.
+        await result.close()
 
 
 def _judged(chain: Chain, entry: Entry, expected: dict[int, str]) -> bool:

@@ -14,18 +14,17 @@ from pathlib import Path
 from typing import Final
 
 from rich.console import Console
-from sqlalchemy.exc import SQLAlchemyError
 
 from pgmatrix.config import Config, load
 from pgmatrix.errors import PgMatrixError
 from pgmatrix.matrix import Cell
-from plant.core.errors import PlantError
-from tests.perf.measure import MeasurementFailed
 from tests.perf.plant.figures import Figure, print_figures
 from tests.perf.plant.ground import PRODUCTION, Ground, ground
 from tests.perf.plant.loads import measure_bulk
+from tests.perf.plant.nearest import measure_search
 from tests.perf.plant.reads import measure_reads
 from tests.perf.plant.trail import measure_chain, measure_inserts
+from tests.perf.plant.writers import measure_writers
 from tests.perf.table import Verdict
 
 ROOT: Final = Path(__file__).parents[3]
@@ -35,6 +34,8 @@ MEASUREMENTS: Final[Mapping[str, Measurement]] = {
     "bulk": measure_bulk,
     "inserts": measure_inserts,
     "chain": measure_chain,
+    "writers": measure_writers,
+    "search": measure_search,
 }
 
 
@@ -72,7 +73,7 @@ def _measure(found: Ground, name: str, console: Console) -> list[Figure]:
     start = time.monotonic()
     try:
         return MEASUREMENTS[name](found)
-    except (MeasurementFailed, PlantError, PgMatrixError, SQLAlchemyError, OSError, ValueError) as error:
+    except Exception as error:
         return [Figure(what=name, failed=f"{type(error).__name__}: {error}")]
     finally:
         console.print(f"{name}: {time.monotonic() - start:.0f} s", highlight=False)

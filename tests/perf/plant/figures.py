@@ -1,4 +1,4 @@
-"""Owns one figure of the report: what was measured, beside what, its ratio with an interval, its bound. Pure but for printing."""
+"""Owns a figure of the report: what was measured, beside what, its ratio with an interval, its bound; and a table."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Figure:
 
 
 def interval(measured: Sequence[float], baseline: Sequence[float]) -> tuple[float, float]:
-    """Percentile bootstrap (B. Efron, 1979) of the ratio of medians: rounds are drawn whole, so noise they share stays shared.
+    """Percentile bootstrap (Efron, 1979) of the ratio of medians; rounds are drawn whole, with the noise they share.
 
     Raises ValueError for unequal numbers.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -100,7 +101,7 @@ class Ground:
         """What the figures depend on: the server, its settings, the disk, the machine."""
         server, facts = self.found.server, self.found.facts
         shown = ", ".join(f"{name}={value}" for name, value in PRODUCTION.items())
-        sync = syncs(Path(os.environ.get("TMPDIR", "/tmp")))
+        sync = syncs_beside()
         return [
             f"PostgreSQL {facts.server_version} ({server.provider}), {server.storage}",
             f"durable as in production, all workloads: {shown}; jit=off",
@@ -121,9 +122,9 @@ def ground(table: Config, cell: Cell, *, quick: bool) -> Iterator[Ground]:
         found.close()
 
 
-def syncs(folder: Path) -> Samples:
-    """Seconds of writing one page durably, on the disk that holds `folder`: what a commit must wait for."""
-    path = folder / f"pgmatrix-sync-{os.getpid()}"
+def syncs_beside() -> Samples:
+    """Seconds of writing one page durably where an embedded server keeps its data: what a commit must wait for."""
+    path = Path(tempfile.gettempdir()) / f"pgmatrix-sync-{os.getpid()}"
     found = []
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:

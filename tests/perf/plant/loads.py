@@ -10,6 +10,7 @@ from typing import Any
 from pgmatrix.databases.database import Database
 from plant.core.bulk import bulk_insert
 from plant.core.database import Database as Plant
+from plant.database.migrate import downgrade
 from plant.models import BaseEntity
 from tests.perf.measure import Samples, interleave
 from tests.perf.plant.bare import Bare, open_bare
@@ -19,16 +20,13 @@ from tests.perf.plant.rows import AGENT, BASE_COLUMNS, SKILL_COLUMNS, columns, f
 from tests.perf.table import Goal, Of
 
 INDEX = "DROP INDEX plant.ix_skill_embedding"
-AUDIT_TRIGGERS = """
-SELECT format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass) FROM pg_trigger t
-  JOIN pg_proc p ON p.oid = t.tgfoid WHERE p.proname LIKE '%\\_capture' AND p.pronamespace = 'plant'::regnamespace
-"""
+BEFORE_AUDIT = "004"
 UNFORCED = ("base_entity", "skill", "industry")
 
 
 def without_audit(ground: Ground, database: Database) -> None:
-    """Drop the triggers that write the trail of inserts; guards and constraints stay."""
-    ground.admin(database, *(row[0] for row in ground.admin(database, AUDIT_TRIGGERS)))
+    """The revision before the trail: its guards and constraints, and no entry of anything."""
+    ground.run(downgrade(database.url(), BEFORE_AUDIT))
 
 
 def without_policies(ground: Ground, database: Database) -> None:
@@ -36,10 +34,10 @@ def without_policies(ground: Ground, database: Database) -> None:
     ground.admin(database, *(f"ALTER TABLE plant.{table} NO FORCE ROW LEVEL SECURITY" for table in UNFORCED))
 
 
-async def load(plant: Plant, entities: Sequence[Any], names: Sequence[str]) -> float:
+async def load(plant: Plant, entities: Sequence[Any], names: Sequence[str], agent: str = AGENT) -> float:
     """The seconds until entities are committed by plant: rows and hashes made, both tables written, entries sealed."""
     start = time.perf_counter()
-    async with plant.session(AGENT) as session:
+    async with plant.session(agent) as session:
         for table, wanted in ((BaseEntity.__table__, BASE_COLUMNS), (type(entities[0]).__table__, names)):
             await bulk_insert(session, table, columns(entities, wanted))  # type: ignore[arg-type]
     return time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""Measures one read by id: plant beside the bare driver and a plain ORM session, and row-level security on beside off."""
+"""Measures one read by id: plant beside the bare driver and a plain ORM session; row-level security beside none."""
 
 from __future__ import annotations
 

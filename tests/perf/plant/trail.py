@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -20,7 +19,7 @@ from plant.core.database import Database as Plant
 from plant.models.canonical import canonical_json
 from plant.security.audit import verify, verify_in_server
 from plant.security.audit_chain import GENESIS, Entry, Verdict, canonical, link
-from tests.perf.measure import MeasurementFailed, Samples, Unit, interleave
+from tests.perf.measure import Action, MeasurementFailed, Samples, Unit, interleave
 from tests.perf.plant.bare import open_bare
 from tests.perf.plant.figures import Figure
 from tests.perf.plant.ground import Ground
@@ -32,38 +31,29 @@ SHORT = "agent-short"
 ONES = 10
 RATE = Goal(bound=50_000, at_least=True)
 CONSTANT = Goal(bound=1.5, of=Of.RATIO)
+KINDS: Mapping[str, Callable[[int, int], list[Any]]] = {
+    "skill": lambda number, seed: skills(facts(number, 10 * seed), vectors(number, seed=seed, topics=20)),
+    "industry": lambda number, seed: industries(facts(number, 10 * seed + 1)),
+}
+NAMES = {"skill": SKILL_COLUMNS, "industry": INDUSTRY_COLUMNS}
 Judge = Callable[[AsyncSession, str], Awaitable[Verdict]]
 
 
 def measure_inserts(ground: Ground) -> list[Figure]:
-    """Audited inserts beside the same without audit's triggers: one by one by the ORM, durable, and in bulk."""
+    """Audited inserts beside the same at the revision before the trail: one by one, durable, and in bulk."""
     audited = ground.clone()
     silent = ground.clone()
     without_audit(ground, silent)
     number = ground.rounds(1000, 300)
-    kinds: dict[str, Callable[[int, int], list[Any]]] = {
-        "skill": lambda count, seed: skills(facts(count, seed), vectors(count, seed=seed, topics=20)),
-        "industry": lambda count, seed: industries(facts(count, seed)),
-    }
-    names = {"skill": SKILL_COLUMNS, "industry": INDUSTRY_COLUMNS}
     found = {}
     with ground.plant(audited) as on, ground.plant(silent) as off:
-        for kind, make in kinds.items():
+        for kind in KINDS:
             found[f"one {kind} a transaction"] = interleave(
-                ground.rounds(30, 10),
-                {
-                    name: lambda plant=plant, seeds=count(1): ground.run(_ones(plant, make(ONES, next(seeds))))
-                    for name, plant in (("on", on), ("off", off))
-                },
+                ground.rounds(30, 10), {name: _ones(ground, plant, kind) for name, plant in (("on", on), ("off", off))}
             )
-            found[f"{number:,} entities of kind {kind} in one transaction"] = interleave(
+            found[f"{number:,} of kind {kind} in one transaction"] = interleave(
                 ground.rounds(8, 4),
-                {
-                    name: lambda plant=plant, seeds=count(1000): ground.run(
-                        load(plant, make(number, next(seeds)), names[kind])
-                    )
-                    for name, plant in (("on", on), ("off", off))
-                },
+                {name: _many(ground, plant, kind, number) for name, plant in (("on", on), ("off", off))},
             )
     ground.drop(audited, silent)
     goal = Goal(bound=1.6, of=Of.RATIO)
@@ -72,24 +62,34 @@ def measure_inserts(ground: Ground) -> list[Figure]:
             what=f"audited insert through plant, {what}",
             measured=pair["on"],
             baseline=pair["off"],
-            baseline_what="without audit's triggers",
+            baseline_what="without the trail's triggers",
             goal=goal,
         )
         for what, pair in found.items()
     ]
 
 
-async def _ones(plant: Plant, entities: Sequence[Any]) -> float:
+def _ones(ground: Ground, plant: Plant, kind: str) -> Action:
     """Seconds for each of some transactions with one entity, committed durably."""
-    start = time.perf_counter()
-    for entity in entities:
-        async with plant.session(AGENT) as session:
-            session.add(entity)
-    return (time.perf_counter() - start) / len(entities)
+    seeds = count(1)
+
+    async def insert(entities: Sequence[Any]) -> float:
+        start = time.perf_counter()
+        for entity in entities:
+            async with plant.session(AGENT) as session:
+                session.add(entity)
+        return (time.perf_counter() - start) / len(entities)
+
+    return lambda: ground.run(insert(KINDS[kind](ONES, next(seeds))))
+
+
+def _many(ground: Ground, plant: Plant, kind: str, number: int) -> Action:
+    seeds = count(1001)
+    return lambda: ground.run(load(plant, KINDS[kind](number, next(seeds)), NAMES[kind]))
 
 
 def measure_chain(ground: Ground) -> list[Figure]:
-    """A chain of 50,000 (quick: 10,000) entries judged in the server and in Python; memory beside one a fifth as long."""
+    """A chain of 50,000 (quick: 10,000) entries judged by server and client; memory beside one a fifth as long."""
     length = ground.rounds(50_000, 10_000)
     database = ground.clone()
     for agent, number in ((AGENT, length), (SHORT, length // 5)):
@@ -104,7 +104,10 @@ def measure_chain(ground: Ground) -> list[Figure]:
         interleave(1, actions)
         rates = interleave(ground.rounds(9, 5), actions)
         peaks = {
-            name: [_peak(ground, database, judge, agent, number) for agent, number in ((SHORT, length // 5), (AGENT, length))]
+            name: [
+                _peak(ground, database, judge, agent, number)
+                for agent, number in ((SHORT, length // 5), (AGENT, length))
+            ]
             for name, judge in judges.items()
         }
     ground.drop(database)

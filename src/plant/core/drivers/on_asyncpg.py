@@ -91,7 +91,7 @@ def engine_arguments(settings: Settings) -> dict[str, Any]:
 
 
 def prepare_dialect(dialect: Any) -> None:
-    """asyncpg knows READ UNCOMMITTED; SQLAlchemy's table for it does not."""
+    """asyncpg knows READ UNCOMMITTED; SQLAlchemy's table for it does not. Vectors have a codec."""
     dialect._isolation_lookup["READ UNCOMMITTED"] = "read_uncommitted"
     dialect.has_vector_codec = True
 

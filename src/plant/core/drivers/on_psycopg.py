@@ -192,7 +192,7 @@ def engine_arguments(settings: Settings) -> dict[str, Any]:
 
 def prepare_dialect(dialect: Any) -> None:
     """False, to which SQLAlchemy resets, makes psycopg begin READ WRITE against the session's default; None
-    is mute.
+    is mute. Vectors have a codec.
     """
     dialect.set_readonly = lambda connection, value: connection.set_read_only(value or None)
     dialect.set_deferrable = lambda connection, value: connection.set_deferrable(value or None)

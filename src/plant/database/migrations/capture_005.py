@@ -183,5 +183,6 @@ BEGIN
     reason := CASE WHEN head.seq > entries THEN 'missing' WHEN head.seq < entries THEN 'forged'
                    WHEN head.hash <> before THEN 'head' END;
     bad_seq := CASE reason WHEN 'missing' THEN entries + 1 WHEN 'forged' THEN head.seq + 1 WHEN 'head' THEN entries END;
+    entries := coalesce(bad_seq - 1, entries);
 END $$
 """
