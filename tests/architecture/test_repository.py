@@ -15,7 +15,7 @@ TOP |= {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE"}
 PYTHONS = ("3.11", "3.12", "3.13")
 PINNED = sorted((ROOT / "constraints").glob("*.txt"))
 # Put together here, so that this file does not hold what it looks for.
-MACHINE = ("/ro" + "ot/", "/ho" + "me/")
+MACHINE = ("/ro" + "ot/",)
 INDEX = re.compile(
     r"(?:https?|file)://[^\s\"'`)>]*/(?:simple|pypi|packages)\b"
     r"|--(?:extra-)?index-url[ =](?:https?|file):"

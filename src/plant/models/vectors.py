@@ -25,7 +25,6 @@ class Embedding(VECTOR):
     def __init__(self, dim: int = DIMENSIONS) -> None:
         super().__init__(dim)
         self.dimensions = dim
-        self.dimensions = dim
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | NDArray[np.float32] | None]:
         """Raises InvalidValue or DimensionMismatch; SQLAlchemy wraps it in a StatementError's `orig`."""

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from plant.core.errors import InvalidValue
+from plant.core.errors import Facts, InvalidValue, from_facts
 from plant.security.audit_chain import GENESIS, Chain, Entry, Reason, Verdict
 from plant.security.audit_checkpoint import Checkpoint, sign
 
@@ -25,7 +25,12 @@ SELECT {", ".join("content::text" if name == "content" else name for name in Ent
  WHERE governance_agent_id = :agent AND seq >= CAST(:first AS bigint) AND seq <= CAST(:last AS bigint)
  ORDER BY seq
 """)
-HEAD: Final = text("SELECT seq, hash FROM plant.audit_head WHERE governance_agent_id = :agent")
+# Where row-level security hides the chain it would look empty, and so intact.
+HEAD: Final = text("""
+SELECT h.seq, h.hash, row_security_active('plant.audit_log')
+       AND CAST(:agent AS text) IS DISTINCT FROM nullif(current_setting('app.current_agent_id', true), '') AS hidden
+  FROM (VALUES (1)) AS one LEFT JOIN plant.audit_head h ON h.governance_agent_id = CAST(:agent AS text)
+""")
 VERIFY: Final = text("SELECT entries, bad_seq, reason FROM plant.audit_verify(:agent)")
 SEAL_NOW: Final = text("SET CONSTRAINTS plant.audit_seal IMMEDIATE")
 SEAL_LATER: Final = text("SET CONSTRAINTS plant.audit_seal DEFERRED")
@@ -50,18 +55,22 @@ async def verify(
     """Recompute the whole chain here, in constant memory, independently of the server's own functions.
 
     With checkpoints, a cut, deleted or wholly rewritten chain shows too. Raises InvalidValue for a checkpoint that is
-    another agent's or not signed by `key`. Run it in REPEATABLE READ if the agent is being written to.
+    another agent's or not signed by `key`, InsufficientPrivilege for a chain the session cannot see. Run it in
+    REPEATABLE READ if the agent is being written to.
     """
     for checkpoint in checkpoints:
         _check(checkpoint, agent, key)
-    expected = {checkpoint.seq: checkpoint.hash for checkpoint in checkpoints}
-    head = (await session.execute(HEAD, {"agent": agent})).one_or_none()
+    expected: dict[int, set[str]] = {}
+    for checkpoint in checkpoints:
+        expected.setdefault(checkpoint.seq, set()).add(checkpoint.hash)
+    head = await _head(session, agent)
     chain = Chain(agent)
+    chain.mark(expected)
     async with aclosing(_batches(session, agent, 1, END)) as batches:
         async for batch in batches:
             if not all(_judged(chain, entry, expected) for entry in batch):
                 return chain.verdict()
-    chain.end(*(head or (0, GENESIS)))
+    chain.end(*head)
     if expected:
         chain.end(max(expected), "")
     return chain.verdict()
@@ -70,13 +79,13 @@ async def verify(
 async def verify_in_server(session: AsyncSession, agent: str) -> Verdict:
     """The same judgement by the SQL function plant.audit_verify, without moving entries; it knows no checkpoints."""
     found = (await session.execute(VERIFY, {"agent": agent})).one()
-    head = (await session.execute(HEAD, {"agent": agent})).one_or_none()
+    _, last_hash = await _head(session, agent)
     return Verdict(
         governance_agent_id=agent,
         entries=found.entries,
         bad_seq=found.bad_seq,
         reason=None if found.reason is None else Reason(found.reason),
-        head_hash=GENESIS if head is None else head.hash,
+        head_hash=last_hash,
     )
 
 
@@ -99,6 +108,14 @@ async def seal(session: AsyncSession) -> None:
     """
     await session.execute(SEAL_NOW)
     await session.execute(SEAL_LATER)
+
+
+async def _head(session: AsyncSession, agent: str) -> tuple[int, str]:
+    head = (await session.execute(HEAD, {"agent": agent})).one()
+    if head.hidden:
+        problem = "the chain of another governance agent cannot be verified"
+        raise from_facts(Facts(message=problem, sqlstate="42501", table="audit_log"))
+    return (0, GENESIS) if head.seq is None else (head.seq, head.hash)
 
 
 async def _batches(session: AsyncSession, agent: str, first: int, last: int) -> AsyncGenerator[Sequence[Entry], None]:

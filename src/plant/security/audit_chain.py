@@ -120,14 +120,15 @@ class Chain:
         if seq > last:
             self.bad = (last + 1, Reason.MISSING)
         elif seq < last:
-            self.bad = (seq + 1, Reason.FORGED)
+            self.bad = (max(seq + 1, self._first), Reason.FORGED)
         elif last_hash != self.last_hash:
-            self.bad = (last, Reason.HEAD)
+            self.bad = (max(last, self._first), Reason.HEAD)
 
-    def mark(self, expected: dict[int, str]) -> None:
-        """Judge the entry just fed, or the end, against checkpoints by `seq`; those reached are taken out."""
-        if self.bad is None and expected.pop(self._next - 1, self.last_hash) != self.last_hash:
-            self.bad = (self._next - 1, Reason.CHECKPOINT)
+    def mark(self, expected: dict[int, set[str]]) -> None:
+        """Judge the entry just fed, or the start, against the hashes signed for its `seq`; these are taken out."""
+        signed = expected.pop(self._next - 1, None)
+        if self.bad is None and signed is not None and signed != {self.last_hash}:
+            self.bad = (max(self._next - 1, self._first), Reason.CHECKPOINT)
 
     def verdict(self) -> Verdict:
         """What was found so far."""

@@ -57,7 +57,7 @@ class Checkpoint:
         try:
             values = json.loads(text)
             return cls(**{name: kind(values[name]) for name, kind in _FIELDS.items()})
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, OverflowError):
             raise InvalidValue(
                 "this is not a checkpoint: pass one line written by `plant audit checkpoint`.", field="checkpoint"
             ) from None

@@ -20,6 +20,7 @@ from plant.security.audit_chain import Chain, Entry, Verdict
 from plant.security.audit_checkpoint import Checkpoint, sign
 
 FORMAT: Final = "plant.export.1"
+NUMBERS: Final = {"first", "seq", "transaction_id", "version"}
 
 
 async def export(
@@ -60,7 +61,10 @@ def verify_export(lines: Iterable[str], key: Ed25519PublicKey) -> Verdict:
                 raise _no_export("goes on after its end, or ends another chain")
             chain.end(end.seq, end.hash)
             return chain.verdict()
-        chain.feed(_entry(row))
+        try:
+            chain.feed(_entry(row))
+        except UnicodeEncodeError:
+            raise _no_export("has an entry with half a character") from None
     raise _no_export("has no signed end")
 
 
@@ -77,20 +81,26 @@ def _entry(row: str) -> Entry:
     values = _parse(row, *Entry._fields)
     try:
         values["created_at"] = datetime.fromisoformat(values["created_at"])
-    except (TypeError, ValueError):
+    except ValueError:
         raise _no_export("has an entry without a moment") from None
+    if values["created_at"].tzinfo is None:
+        raise _no_export("has a moment without a time zone")
     return Entry(**{name: values[name] for name in Entry._fields})
 
 
 def _parse(row: str, *names: str) -> dict[str, Any]:
-    """A JSON object that has these names."""
+    """A JSON object that has these names, with values of the right kind."""
     try:
         values = json.loads(row)
     except ValueError:
         values = None
-    if not isinstance(values, dict) or not values.keys() >= set(names):
+    if not isinstance(values, dict) or not all(isinstance(values.get(name), _kind(name)) for name in names):
         raise _no_export("has a line that is none of its own")
     return values
+
+
+def _kind(name: str) -> type:
+    return int if name in NUMBERS else str
 
 
 def _no_export(problem: str) -> InvalidValue:

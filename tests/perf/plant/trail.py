@@ -89,8 +89,8 @@ def _many(ground: Ground, plant: Plant, kind: str, number: int) -> Action:
 
 
 def measure_chain(ground: Ground) -> list[Figure]:
-    """A chain of 50,000 (quick: 10,000) entries judged by server and client; memory beside one a fifth as long."""
-    length = ground.rounds(50_000, 10_000)
+    """A chain of 50,000 (quick: 20,000) entries judged by server and client; memory beside one a fifth as long."""
+    length = ground.rounds(50_000, 20_000)
     database = ground.clone()
     for agent, number in ((AGENT, length), (SHORT, length // 5)):
         ground.run(_forge(database, agent, number))

@@ -62,16 +62,16 @@ BEGIN
             agent := row.agent;
             PERFORM set_config('app.current_agent_id', agent, true);
         END IF;
-        SELECT b.entity_type, b.created_at, b.version, b.version_hash, plant.{table}_content(b, c) AS content INTO entity
-          FROM plant.base_entity b, plant.{table} c
+        SELECT b.entity_type, b.created_at, b.version, b.version_hash, plant.{table}_content(b, c) AS content
+          INTO entity FROM plant.base_entity b, plant.{table} c
          WHERE b.governance_agent_id = agent AND b.id = row.id AND c.governance_agent_id = agent AND c.id = row.id;
         hash := plant.content_hash(entity.content);
         IF tg_op = 'INSERT' THEN
             IF entity.entity_type <> '{table}' OR entity.created_at <> now() THEN
                 PERFORM plant.refuse_type('{table}');
             END IF;
-            INSERT INTO plant.audit_pending (transaction_id, entity_id, version, governance_agent_id, entity_type, action,
-                                             actor, version_hash, content, awaits_child)
+            INSERT INTO plant.audit_pending (transaction_id, entity_id, version, governance_agent_id, entity_type,
+                                             action, actor, version_hash, content, awaits_child)
             VALUES (plant.audit_transaction(), row.id, entity.version, agent, '{table}', 'insert',
                     plant.audit_actor(), hash, entity.content, entity.version_hash <> hash);
         END IF;
@@ -117,12 +117,19 @@ BEGIN
             SELECT t.* FROM taken t ORDER BY t.governance_agent_id, t.created_at, t.version, t.entity_id
         LOOP
             IF head.governance_agent_id IS DISTINCT FROM entry.governance_agent_id THEN
-                UPDATE plant.audit_head h SET seq = head.seq, hash = head.hash
-                 WHERE h.governance_agent_id = head.governance_agent_id;
+                IF head.governance_agent_id IS NOT NULL THEN
+                    UPDATE plant.audit_head h SET seq = head.seq, hash = head.hash
+                     WHERE h.governance_agent_id = head.governance_agent_id;
+                END IF;
                 PERFORM set_config('app.current_agent_id', entry.governance_agent_id, true);
-                INSERT INTO plant.audit_head VALUES (entry.governance_agent_id, 0, '{UNSETTLED}') ON CONFLICT DO NOTHING;
                 SELECT * INTO head FROM plant.audit_head h
                  WHERE h.governance_agent_id = entry.governance_agent_id FOR UPDATE;
+                IF NOT FOUND THEN
+                    INSERT INTO plant.audit_head VALUES (entry.governance_agent_id, 0, '{UNSETTLED}')
+                        ON CONFLICT DO NOTHING;
+                    SELECT * INTO head FROM plant.audit_head h
+                     WHERE h.governance_agent_id = entry.governance_agent_id FOR UPDATE;
+                END IF;
             END IF;
             head.seq := head.seq + 1;
             hash := plant.audit_link(head.hash, plant.audit_canonical(entry.governance_agent_id, head.seq,
@@ -182,7 +189,8 @@ BEGIN
       FROM plant.audit_head h WHERE h.governance_agent_id = agent;
     reason := CASE WHEN head.seq > entries THEN 'missing' WHEN head.seq < entries THEN 'forged'
                    WHEN head.hash <> before THEN 'head' END;
-    bad_seq := CASE reason WHEN 'missing' THEN entries + 1 WHEN 'forged' THEN head.seq + 1 WHEN 'head' THEN entries END;
+    bad_seq := CASE reason WHEN 'missing' THEN entries + 1 WHEN 'forged' THEN greatest(head.seq, 0) + 1
+                           WHEN 'head' THEN greatest(entries, 1) END;
     entries := coalesce(bad_seq - 1, entries);
 END $$
 """
