@@ -121,11 +121,15 @@ def _report(options: argparse.Namespace, config: Config) -> int:
     try:
         names = json.loads((folder / "plan.json").read_text(encoding="utf-8"))["sessions"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{folder} is not the folder of a run: {error}", do_next="name one below .pgmatrix/runs") from error
+        raise ConfigError(
+            f"{folder} is not the folder of a run: {error}", do_next="name one below .pgmatrix/runs"
+        ) from error
     sessions = [Session.parse(name) for name in names]
     found = {record.session: record for record in records.read_all(folder)}
-    merged = coverage.merge(folder, config.root, names, config["coverage"])
-    print_report(Console(), sessions, found, merged, folder)
+    whole = set(config.matrix.sessions) <= set(sessions)
+    merged = coverage.merge(folder, config.root, names, config["coverage"] if whole else {})
+    note = "" if whole else "thresholds by path are for the whole matrix"
+    print_report(Console(), sessions, found, merged, folder, note=note)
     return 0
 
 

@@ -281,7 +281,8 @@ async def test_append_only_pattern_enforcement(database_with: DatabaseWith, obse
     application, owner, root = database_with(), database_with("plant_migrator"), database_with(None)
     await _record(application)
     before = await trail(observer.connection), await observer.rows("SELECT * FROM plant.audit_head")
-    by_grant, by_trigger = set(), set()
+    by_grant: set[str] = set()
+    by_trigger: set[str] = set()
     for table in schema.AUDIT_TABLES:
         for statement in _direct_writes(table):
             by_grant.add((await _refusal(application, statement)).partition(" (")[0])

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pgmatrix.config import RUN_VARIABLES, Config
+from pgmatrix.databases.template import Recipe
 from pgmatrix.matrix import Cell, Driver, Session
 from tests.perf.commands import Finished, run
 from tests.perf.measure import Absent, MeasurementFailed
@@ -59,10 +60,11 @@ class Bench:
         """The interpreter of the shared environment of sessions on `driver`; a session's start makes it."""
         return str(self.root / ".nox" / f"env-{driver}" / "bin" / "python")
 
-    def stamps(self) -> list[int]:
-        """When the sessions' environments were made; another answer means that one was made anew."""
-        found = (self.root / ".nox" / f"env-{driver}" / "pgmatrix-stamp" for driver in self.table.matrix.drivers)
-        return [path.stat().st_mtime_ns if path.exists() else 0 for path in found]
+    def stamps(self) -> dict[Path, int]:
+        """What makes a run cold if it changes: when environments were made, when the template's sources were written."""
+        made = [self.root / ".nox" / f"env-{driver}" / "pgmatrix-stamp" for driver in self.table.matrix.drivers]
+        paths = [path for path in made if path.exists()] + Recipe.of(self.table).files()
+        return {path: path.stat().st_mtime_ns for path in paths}
 
     def rounds(self, full: int, quick: int) -> int:
         """How many rounds to do."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pgmatrix.matrix import Session
 from pgmatrix.records import read_all
@@ -11,6 +12,7 @@ from tests.perf.bench import Bench
 from tests.perf.beside import JOBS, by_hand, floor, ground
 from tests.perf.commands import Finished
 from tests.perf.measure import Absent, MeasurementFailed, Samples
+from tests.perf.sessions import observe
 from tests.perf.table import Goal, Of, Row
 
 TRIES = 3
@@ -28,6 +30,9 @@ class Whole:
 
 def measure_matrix(bench: Bench) -> list[Row]:
     """The floor and ours in turn, then once by hand, all with two sessions at a time."""
+    for driver in bench.table.matrix.drivers:
+        observe(bench, next(one for one in bench.sessions if one.cell.driver is driver))
+    stamps = bench.stamps()
     for cell in bench.cells:  # whatever is not warm becomes so
         _ours(bench, [one for one in bench.sessions if one.cell == cell][:1])
     floors: list[Finished] = []
@@ -35,7 +40,8 @@ def measure_matrix(bench: Bench) -> list[Row]:
     with ground(bench) as servers:
         for _ in range(bench.rounds(2, 1)):
             floors.append(floor(bench, servers))
-            ours.append(_warm(bench))
+            ours.append(_warm(bench, stamps))
+            stamps = bench.stamps()
         floors.append(floor(bench, servers))
     return [*_whole_rows(bench, ours, floors), _by_hand_row(bench, ours), *_inside(ours)]
 
@@ -82,14 +88,14 @@ def _inside(ours: Sequence[Whole]) -> list[Row]:
     ]
 
 
-def _warm(bench: Bench) -> Whole:
-    """One whole run that made no environment. Raises MeasurementFailed where somebody keeps changing the project."""
+def _warm(bench: Bench, stamps: dict[Path, int]) -> Whole:
+    """One whole run before which and in which nothing changed since `stamps`. Raises MeasurementFailed."""
     for _ in range(TRIES):
-        stamps = bench.stamps()
-        whole = _ours(bench, bench.sessions)
-        if bench.stamps() == stamps:
+        before, whole, after = stamps, _ours(bench, bench.sessions), bench.stamps()
+        if after == before:
             return whole
-    raise MeasurementFailed(f"no warm run in {TRIES} tries: pyproject.toml or pins changed each time", "")
+        stamps = after
+    raise MeasurementFailed(f"no warm run in {TRIES} tries: pins or the template's sources changed each time")
 
 
 def _ours(bench: Bench, sessions: Sequence[Session]) -> Whole:

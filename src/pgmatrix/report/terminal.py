@@ -109,9 +109,15 @@ def summary_line(sessions: Sequence[Session], records: Mapping[str, Record], mer
 
 
 def print_report(
-    console: Console, sessions: Sequence[Session], records: Mapping[str, Record], merged: Merged, folder: Path
+    console: Console,
+    sessions: Sequence[Session],
+    records: Mapping[str, Record],
+    merged: Merged,
+    folder: Path,
+    *,
+    note: str = "",
 ) -> None:
-    """The whole report of a run."""
+    """The whole report of a run; `note` says what its coverage leaves out."""
     console.rule("pgmatrix")
     # As Text, since the brackets of a test's parameters are no markup; not wrapped, so that a name can be found.
     for line in servers_lines(records):
@@ -122,6 +128,8 @@ def print_report(
     console.print("coverage of lines and branches, merged over all sessions", style="bold")
     for path in merged.paths:
         console.print(coverage_line(path))
+    if note:
+        console.print(Text(f"  {note}", style="dim"))
     if merged.missing:
         line = f"  no coverage data from: {', '.join(merged.missing)}"
         console.print(Text(line, style="bold red"), soft_wrap=True)

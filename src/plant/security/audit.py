@@ -130,7 +130,7 @@ async def _batches(session: AsyncSession, agent: str, first: int, last: int) -> 
         await result.close()
 
 
-def _judged(chain: Chain, entry: Entry, expected: dict[int, str]) -> bool:
+def _judged(chain: Chain, entry: Entry, expected: dict[int, set[str]]) -> bool:
     good = chain.feed(entry)
     if good and expected:
         chain.mark(expected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.perf.measure import Absent, MeasurementFailed
 PROJECT = """
 [tool.pgmatrix]
 postgres = [15, 16, 18]
+template-sources = ["source.py"]
 [tool.pgmatrix.layers]
 here = ["test_here.py"]
 gone = ["test_here.py", "test_gone.py"]
@@ -26,6 +28,7 @@ def table(tmp_path: Path) -> config.Config:
     """A project of three majors and two drivers, one of whose layers lacks a file."""
     (tmp_path / "pyproject.toml").write_text(PROJECT, encoding="utf-8")
     (tmp_path / "test_here.py").touch()
+    (tmp_path / "source.py").touch()
     return config.load(tmp_path, environ={})
 
 
@@ -104,5 +107,13 @@ def test_an_environment_made_anew_has_another_stamp(bench: Bench) -> None:
     stamp = bench.root / ".nox" / "env-psycopg" / "pgmatrix-stamp"
     stamp.parent.mkdir(parents=True)
     stamp.touch()
+
+    assert bench.stamps() != before
+
+
+def test_a_changed_source_of_the_template_has_another_stamp(bench: Bench) -> None:
+    """A run before which the template's sources were written is told from a warm one."""
+    before = bench.stamps()
+    os.utime(bench.root / "source.py", ns=(1, 1))
 
     assert bench.stamps() != before

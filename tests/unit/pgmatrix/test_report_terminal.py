@@ -225,6 +225,15 @@ def test_a_test_with_brackets_and_a_long_name_is_printed_whole() -> None:
     assert f"failed {name}" in screen.export_text().splitlines()
 
 
+def test_a_note_about_the_coverage_stands_below_it() -> None:
+    """A run of a part of the matrix says that thresholds are not judged."""
+    screen = Console(record=True, width=100)
+
+    print_report(screen, [], {}, NOTHING, Path("/run"), note="thresholds by path are for the whole matrix")
+
+    assert "  thresholds by path are for the whole matrix\n" in screen.export_text()
+
+
 def test_a_report_without_coverage_has_no_paths_to_it() -> None:
     """Where nothing was measured no report is pointed to."""
     screen = console()
