@@ -61,7 +61,7 @@ class Bench:
         return str(self.root / ".nox" / f"env-{driver}" / "bin" / "python")
 
     def stamps(self) -> dict[Path, int]:
-        """What makes a run cold if it changes: when environments were made, when the template's sources were written."""
+        """What makes a run cold if it changes: when environments were made, when the template's sources were."""
         made = [self.root / ".nox" / f"env-{driver}" / "pgmatrix-stamp" for driver in self.table.matrix.drivers]
         paths = [path for path in made if path.exists()] + Recipe.of(self.table).files()
         return {path: path.stat().st_mtime_ns for path in paths}

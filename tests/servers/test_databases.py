@@ -134,16 +134,21 @@ def test_a_clone_never_meets_a_connected_template(server: Server, recipe: Recipe
 
 LINGERING = TEMPLATE.replace(
     "    finally:\n        client.close()",
-    """        import subprocess, sys
-        program = "import sys; from pgmatrix.clients import *; from pgmatrix.databases.build import server_from; import json;"
-        program += "connect(server_from(json.loads(sys.argv[1])), database=sys.argv[2]).execute('select pg_sleep(30)')"
+    """        import json, os, subprocess, sys, time
         from pgmatrix.databases.template import server_values
-        import json, time
+        program = "import json, sys; from pgmatrix.clients import connect; "
+        program += "from pgmatrix.databases.build import server_from; server = server_from(json.loads(sys.argv[1])); "
+        program += "connect(server, database=sys.argv[2]).execute('select pg_sleep(30)')"
         order = [json.dumps(server_values(database.server)), database.name]
-        subprocess.Popen([sys.executable, "-c", program, *order], stdin=-3, stdout=-3, stderr=-3, env=ENV)
+        environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        subprocess.Popen([sys.executable, "-c", program, *order], stdin=-3, stdout=-3, stderr=-3, env=environ)
         asked = "select 1 from pg_stat_activity where query like '%pg_sleep(30)%' and pid <> pg_backend_pid()"
-        while not client.execute(asked):
+        for _ in range(1000):
+            if client.execute(asked):
+                break
             time.sleep(0.01)
+        else:
+            raise LookupError("nobody lingers")
     finally:
         client.close()""",
 )
@@ -151,10 +156,7 @@ LINGERING = TEMPLATE.replace(
 
 def test_who_lingers_in_a_template_is_sent_away(server: Server, client: Client, tmp_path: Path) -> None:
     """A connection that the template callable left open is ended when the template is sealed, and cloning works."""
-    from tests.servers.ground import SOURCE
-
-    text = LINGERING.replace("ENV", repr({"PYTHONPATH": str(SOURCE), "PATH": os.environ["PATH"]}))
-    lingering = Recipe.of(load_project(write_project(tmp_path, template=text)))
+    lingering = Recipe.of(load_project(write_project(tmp_path, template=LINGERING)))
     token = new_token()
     template = ensure_template(client, server, lingering, "12" * 16, token)
     clone(client, clone_name(token, "gw0", 0), template)

@@ -79,9 +79,10 @@ async def search(
     metric = Metric(fields.choice("metric", metric, Metric))
     conditions = tuple(where)
     values = {"query": as_vector(query, field="query"), "k": k}
-    approximate = metric is Metric.COSINE and not exact and not await _few(session, k, conditions)
-    for attempt in plan(k, await capabilities(session) if approximate else None):
-        rows = await _run(session, attempt, nearest_statement(metric, attempt, conditions), values)
+    by_index = metric is Metric.COSINE and not exact
+    few = by_index and await _few(session, k, conditions)
+    for attempt in plan(k, await capabilities(session) if by_index and not few else None):
+        rows = await _run(session, attempt, nearest_statement(metric, attempt, conditions), values, few=few)
         if trusted(attempt, k, len(rows), rows[0].seen if rows else 0):
             break
     return [Match(id=row.id, name=row.name, distance=row.distance) for row in rows]
@@ -91,29 +92,39 @@ async def _few(session: AsyncSession, k: int, where: tuple[ColumnElement[bool], 
     return bool(await session.scalar(count_statement(where), {"fetch": ITERATIVE_SPARE * k}))
 
 
+# An index scan may not sort what it finds; few rows of many are not to be looked for in all of them.
 CONFIGURE: Final = """
-    WITH before AS MATERIALIZED (SELECT current_setting('enable_sort') AS enable_sort)
-    SELECT enable_sort, set_config('enable_sort', 'off', true),
-           set_config('hnsw.ef_search', :ef_search, true){more}
+    WITH before AS MATERIALIZED (SELECT current_setting('{name}') AS value)
+    SELECT value, set_config('{name}', 'off', true){more}
     FROM before
 """
-SINGLE: Final = text(CONFIGURE.format(more=""))
-ITERATIVE: Final = text(CONFIGURE.format(more=", set_config('hnsw.iterative_scan', 'relaxed_order', true)"))
-RESTORE: Final = text("SELECT set_config('enable_sort', :enable_sort, true)")
+EF_SEARCH: Final = ", set_config('hnsw.ef_search', :ef_search, true)"
+SINGLE: Final = text(CONFIGURE.format(name="enable_sort", more=EF_SEARCH))
+ITERATIVE: Final = text(
+    CONFIGURE.format(
+        name="enable_sort", more=f"{EF_SEARCH}, set_config('hnsw.iterative_scan', 'relaxed_order', true)"
+    )
+)
+AMONG_FEW: Final = text(CONFIGURE.format(name="enable_seqscan", more=""))
+RESTORE: Final = text("SELECT set_config(:name, :value, true)")
 
 
 async def _run(
-    session: AsyncSession, attempt: Attempt, statement: Select[Any], values: dict[str, Any]
+    session: AsyncSession, attempt: Attempt, statement: Select[Any], values: dict[str, Any], *, few: bool
 ) -> Sequence[Row[Any]]:
-    """The planner does not know the agent's share of the rows and would rather sort them than use the index.
+    """The planner does not know the agent's share of the rows: it would rather sort them than use the vectors' index,
+    and read the whole table for the few that an agent has.
 
-    So it may not sort during an index search; all settings end with the transaction, and this one at once.
+    So one of the two is forbidden it during the search; all settings end with the transaction, and this one at once.
     """
-    if attempt.ef_search is None:
+    if attempt.ef_search is None and not few:
         rows: Sequence[Row[Any]] = (await session.execute(statement, values)).all()
         return rows
-    configure = ITERATIVE if (await capabilities(session)).iterative_scan else SINGLE
-    before = await session.scalar(configure, {"ef_search": str(attempt.ef_search)})
+    if attempt.ef_search is None:
+        name, before = "enable_seqscan", await session.scalar(AMONG_FEW)
+    else:
+        configure = ITERATIVE if (await capabilities(session)).iterative_scan else SINGLE
+        name, before = "enable_sort", await session.scalar(configure, {"ef_search": str(attempt.ef_search)})
     rows = (await session.execute(statement, values)).all()
-    await session.execute(RESTORE, {"enable_sort": before})
+    await session.execute(RESTORE, {"name": name, "value": before})
     return rows

@@ -30,23 +30,9 @@ BASE_COLUMNS = (
 )
 SKILL_COLUMNS = ("governance_agent_id", "id", "category", "embedding", "embedding_model")
 INDUSTRY_COLUMNS = ("governance_agent_id", "id", "code", "regulated")
-_WORDS = tuple(
-    [
-        "plan",
-        "write",
-        "review",
-        "measure",
-        "deploy",
-        "secure",
-        "model",
-        "query",
-        "explain",
-        "teach",
-        "repair",
-        "trade",
-        "design",
-        "index",
-    ]
+_WORDS = (
+    *("plan", "write", "review", "measure", "deploy", "secure", "model"),
+    *("query", "explain", "teach", "repair", "trade", "design", "index"),
 )
 
 Floats = NDArray[np.float32]

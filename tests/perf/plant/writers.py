@@ -34,8 +34,8 @@ CHANGE = update(_table).where(_table.c.id == bindparam("entity")).values(descrip
 def measure_writers(ground: Ground) -> list[Figure]:
     """Appends a second, a commit each; every writer has a connection and an entity of its own.
 
-    A writer sends its transaction in one message of the driver: what shows is who waits for whom in the server, and not the
-    one process in which eight writers share a core. What plant's sessions reach in it is shown beside.
+    A writer sends its transaction in one message of the driver: what shows is who waits for whom in the server, not
+    that one process's eight writers share a core. What plant's sessions reach in it is shown beside.
     """
     database = ground.clone()
     own, shared = [f"agent-{number}" for number in range(WRITERS)], ["agent-one"] * WRITERS

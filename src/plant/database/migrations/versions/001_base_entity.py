@@ -33,16 +33,6 @@ CREATE TABLE plant.base_entity (
     tags text[] NOT NULL DEFAULT '{}',
     attributes jsonb NOT NULL DEFAULT '{}',
     parent_id uuid,
-    CONSTRAINT pk_base_entity PRIMARY KEY (id),
-    CONSTRAINT uq_base_entity_governance_agent_id_id UNIQUE (governance_agent_id, id),
-    CONSTRAINT uq_base_entity_governance_agent_id_external_id UNIQUE (governance_agent_id, external_id),
-    CONSTRAINT uq_base_entity_governance_agent_id_supersedes_id UNIQUE (governance_agent_id, supersedes_id),
-    CONSTRAINT fk_base_entity_governance_agent_id_parent_id_base_entity
-        FOREIGN KEY (governance_agent_id, parent_id)
-        REFERENCES plant.base_entity (governance_agent_id, id) ON DELETE RESTRICT,
-    CONSTRAINT fk_base_entity_governance_agent_id_supersedes_id_base_entity
-        FOREIGN KEY (governance_agent_id, supersedes_id)
-        REFERENCES plant.base_entity (governance_agent_id, id) ON DELETE RESTRICT,
     CONSTRAINT ck_base_entity_governance_agent_id CHECK (char_length(governance_agent_id) BETWEEN 1 AND 200),
     CONSTRAINT ck_base_entity_entity_type
         CHECK (entity_type IN ('skill', 'industry', 'job_role', 'team', 'agent')),
@@ -70,6 +60,8 @@ CREATE TABLE plant.base_entity (
 )
 """
 
+# The order matters: until a table has statistics, every index that begins with the agent looks equally good, and the
+# planner takes the youngest. It must be the one that finds a row by its id.
 INDEXES = (
     """CREATE INDEX ix_base_entity_governance_agent_id_entity_type_status
         ON plant.base_entity (governance_agent_id, entity_type, status)""",
@@ -77,6 +69,19 @@ INDEXES = (
         ON plant.base_entity (governance_agent_id, parent_id)""",
     """CREATE INDEX ix_base_entity_governance_agent_id_created_at
         ON plant.base_entity (governance_agent_id, created_at)""",
+    """ALTER TABLE plant.base_entity ADD CONSTRAINT uq_base_entity_governance_agent_id_external_id
+        UNIQUE (governance_agent_id, external_id)""",
+    """ALTER TABLE plant.base_entity ADD CONSTRAINT uq_base_entity_governance_agent_id_supersedes_id
+        UNIQUE (governance_agent_id, supersedes_id)""",
+    "ALTER TABLE plant.base_entity ADD CONSTRAINT pk_base_entity PRIMARY KEY (id)",
+    """ALTER TABLE plant.base_entity ADD CONSTRAINT uq_base_entity_governance_agent_id_id
+        UNIQUE (governance_agent_id, id)""",
+    """ALTER TABLE plant.base_entity ADD CONSTRAINT fk_base_entity_governance_agent_id_parent_id_base_entity
+        FOREIGN KEY (governance_agent_id, parent_id)
+        REFERENCES plant.base_entity (governance_agent_id, id) ON DELETE RESTRICT""",
+    """ALTER TABLE plant.base_entity ADD CONSTRAINT fk_base_entity_governance_agent_id_supersedes_id_base_entity
+        FOREIGN KEY (governance_agent_id, supersedes_id)
+        REFERENCES plant.base_entity (governance_agent_id, id) ON DELETE RESTRICT""",
 )
 
 # 42501 is one and the same error class on both drivers; P0001 is not.

@@ -16,7 +16,6 @@ CREATE TABLE plant.skill (
     category text NOT NULL,
     embedding public.vector(384),
     embedding_model text,
-    CONSTRAINT pk_skill PRIMARY KEY (governance_agent_id, id),
     CONSTRAINT fk_skill_governance_agent_id_id_base_entity FOREIGN KEY (governance_agent_id, id)
         REFERENCES plant.base_entity (governance_agent_id, id) ON DELETE RESTRICT,
     CONSTRAINT ck_skill_category CHECK (category IN ('technical', 'soft_skill', 'domain_expertise')),
@@ -75,6 +74,8 @@ def upgrade() -> None:
     op.execute(TABLE)
     op.execute("CREATE INDEX ix_skill_governance_agent_id_category ON plant.skill (governance_agent_id, category)")
     op.execute("CREATE INDEX ix_skill_embedding ON plant.skill USING hnsw (embedding public.vector_cosine_ops)")
+    # The youngest, as in 001.
+    op.execute("ALTER TABLE plant.skill ADD CONSTRAINT pk_skill PRIMARY KEY (governance_agent_id, id)")
     op.execute(GUARD_KEY)
     op.execute(REFUSE_TYPE)
     op.execute(GUARD_TYPE)

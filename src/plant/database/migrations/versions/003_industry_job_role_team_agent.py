@@ -58,7 +58,6 @@ CREATE TABLE plant.agent (
     job_role_id uuid NOT NULL,
     industry_id uuid NOT NULL,
     team_id uuid,
-    CONSTRAINT pk_agent PRIMARY KEY (governance_agent_id, id),
     CONSTRAINT fk_agent_governance_agent_id_id_base_entity FOREIGN KEY (governance_agent_id, id)
         REFERENCES plant.base_entity (governance_agent_id, id) ON DELETE RESTRICT,
     CONSTRAINT fk_agent_governance_agent_id_skill_id_skill FOREIGN KEY (governance_agent_id, skill_id)
@@ -81,6 +80,8 @@ def upgrade() -> None:
         op.execute(statement)
     for column in ("skill_id", "job_role_id", "industry_id", "team_id"):
         op.execute(f"CREATE INDEX ix_agent_governance_agent_id_{column} ON plant.agent (governance_agent_id, {column})")
+    # The youngest, as in 001.
+    op.execute("ALTER TABLE plant.agent ADD CONSTRAINT pk_agent PRIMARY KEY (governance_agent_id, id)")
     for table in TABLES:
         for name, definition in _triggers(table).items():
             op.execute(f"CREATE TRIGGER {table}_{name} {definition}")

@@ -27,8 +27,7 @@ CREATE TABLE plant.audit_log (
     content jsonb NOT NULL,
     prev_hash text NOT NULL,
     hash text NOT NULL,
-    CONSTRAINT pk_audit_log PRIMARY KEY (governance_agent_id, seq),
-    CONSTRAINT uq_audit_log_governance_agent_id_entity_id_version UNIQUE (governance_agent_id, entity_id, version)
+    CONSTRAINT pk_audit_log PRIMARY KEY (governance_agent_id, seq)
 )
 """
 
@@ -59,8 +58,11 @@ CREATE UNLOGGED TABLE plant.audit_pending (
 )
 """
 
+# The one that finds a single entry is the youngest, as in 001.
 INDEXES = (
     "CREATE INDEX ix_audit_log_governance_agent_id_created_at ON plant.audit_log (governance_agent_id, created_at)",
+    """ALTER TABLE plant.audit_log ADD CONSTRAINT uq_audit_log_governance_agent_id_entity_id_version
+        UNIQUE (governance_agent_id, entity_id, version)""",
 )
 
 # Entities that are older than the trail enter it as they are.
