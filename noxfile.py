@@ -1,9 +1,9 @@
 """Sessions of pgmatrix: prove the data layer on every PostgreSQL version and driver of the table in pyproject.toml.
 
-    nox -s integration          every layer on every cell, then one matrix and one coverage figure
-    nox -s integration -j 2     the same, two sessions at a time
-    nox -k "pg16 and rls"       a part of it
-    nox -s tests                pgmatrix's own tests
+nox -s integration          every layer on every cell, then one matrix and one coverage figure
+nox -s integration -j 2     the same, two sessions at a time
+nox -k "pg16 and rls"       a part of it
+nox -s tests                pgmatrix's own tests
 """
 
 from __future__ import annotations
@@ -26,20 +26,30 @@ import nox
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "src"))
-from pgmatrix import config as pgmatrix_config  # noqa: E402  (the table is read from the checkout)
-from pgmatrix.matrix import Session  # noqa: E402
+from pgmatrix import config as pgmatrix_config  # noqa: E402 - the table is read by the checkout's own code
+from pgmatrix.matrix import Cell, Session  # noqa: E402
 
 nox.needs_version = ">=2026.10.20"
 nox.options.sessions = ["integration"]
 TABLE = pgmatrix_config.load(ROOT)
 SESSIONS = [nox.param(str(one), id=str(one), tags=list(one.tags)) for one in TABLE.matrix.sessions]
+# Tags of their own, so that `-t pg16` means integration sessions.
+CELLS = [nox.param(str(one), id=str(one), tags=["perf", f"perf-{one}"]) for one in TABLE.matrix.cells]
 PYTHON = f"py{sys.version_info.major}.{sys.version_info.minor}"
-DRIVER_INSTALL = ["-e", ".[{},container,embedded,plant]", "--group", "test"]
-INSTALLS = {driver: [word.format(driver) for word in DRIVER_INSTALL] for driver in TABLE.matrix.drivers} | {
-    "dev": ["-e", ".[asyncpg,psycopg,container,embedded,plant]", "--group", "dev"]
-    + ["--group", "lint", "--group", "types"],
+EXTRAS = "container,embedded,plant"
+INSTALLS = {str(driver): ["-e", f".[{driver},{EXTRAS}]", "--group", "test"] for driver in TABLE.matrix.drivers} | {
+    "dev": ["-e", f".[asyncpg,psycopg,{EXTRAS}]", *"--group dev --group lint --group types".split()],
 }
-LOWEST = ["--resolution", "lowest-direct", "--python-version", "3.11"]
+LOWEST = "--resolution lowest-direct --python-version 3.11".split()
+PIP_INSTALL = "-m pip install -qq --no-compile --disable-pip-version-check --constraint".split()
+PYTEST = "-p no:cacheprovider -n auto --cov --cov-report= -q".split()
+# A session loads the plugins it needs, and compiles what it imports once, whatever the caller's shell says.
+PYTEST_ENV = {
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    "PYTEST_PLUGINS": "pgmatrix.plugin,xdist.plugin,pytest_cov.plugin,pytest_asyncio.plugin",
+    "PYTHONDONTWRITEBYTECODE": "",
+    "PYTHONPYCACHEPREFIX": str(ROOT / ".nox" / "pycache"),
+}
 
 
 def begin_run() -> Path:
@@ -85,10 +95,9 @@ def environment(session: nox.Session, name: str) -> str:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not stamp.is_file() or stamp.read_text() != wanted:
             shutil.rmtree(folder, ignore_errors=True)
-            pip = [python, "-m", "pip", "install", "-qq", "--no-compile", "--disable-pip-version-check"]
             for command in (
                 [sys.executable, "-m", "virtualenv", "--quiet", str(folder)],
-                [*pip, "--constraint", str(pins), *INSTALLS[name]],
+                [python, *PIP_INSTALL, str(pins), *INSTALLS[name]],
             ):
                 if subprocess.run(command, cwd=ROOT).returncode != 0:
                     session.error(f"cannot make the environment {name}: {' '.join(command)}")
@@ -121,24 +130,21 @@ def integration(session: nox.Session, name: str) -> None:
     python = environment(session, one.cell.driver)
     for folder in ("coverage", "junit"):
         (RUN / folder).mkdir(parents=True, exist_ok=True)
-    session.run(
-        *(python, "-m", "pytest", *TABLE.matrix.layers[one.layer]),
-        *("-p", "no:cacheprovider", "-n", "auto", "--cov", "--cov-report=", f"--junitxml={RUN / 'junit' / name}.xml", "-q", *session.posargs),
-        env={
-            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-            "PYTEST_PLUGINS": "pgmatrix.plugin,xdist.plugin,pytest_cov.plugin,pytest_asyncio.plugin",
-            "PGMATRIX_SESSION": name,
-            "PGMATRIX_CELL": str(one.cell),
-            "COVERAGE_FILE": str(RUN / "coverage" / name),
-        },
-        external=True,
-    )
+    variables = {
+        "PGMATRIX_SESSION": name,
+        "PGMATRIX_CELL": str(one.cell),
+        "COVERAGE_FILE": str(RUN / "coverage" / name),
+    }
+    files, junit = TABLE.matrix.layers[one.layer], f"--junitxml={RUN / 'junit' / name}.xml"
+    command = [python, "-m", "pytest", *files, *PYTEST, junit, *session.posargs]
+    session.run(*command, env=PYTEST_ENV | variables, external=True)
 
 
 @nox.session(venv_backend="none", default=False)
 def coverage(session: nox.Session) -> None:
     """Print the matrix and the merged coverage of the last run again."""
-    session.run(environment(session, "dev"), "-m", "pgmatrix", "report", *session.posargs, external=True)
+    python = environment(session, str(TABLE.matrix.drivers[0]))
+    session.run(python, "-m", "pgmatrix", "report", *session.posargs, external=True)
 
 
 @nox.session(venv_backend="none", default=False)
@@ -154,6 +160,14 @@ def bench(session: nox.Session) -> None:
     """Measure servers, clones, sessions and the whole matrix beside what they are compared with; `-- --help`."""
     python = environment(session, "dev")
     session.run(python, "-m", "tests.perf", "--nox", sys.executable, *session.posargs, external=True)
+
+
+@nox.session(venv_backend="none", default=False)
+@nox.parametrize("cell", CELLS)
+def perf(session: nox.Session, cell: str) -> None:
+    """Measure plant on one cell beside the bare driver, durable as in production; `-- --quick` for a look."""
+    python = environment(session, Cell.parse(cell).driver)
+    session.run(python, "-m", "tests.perf.plant", "--cell", cell, *session.posargs, external=True)
 
 
 @nox.session(venv_backend="none", default=False)

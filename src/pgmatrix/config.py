@@ -210,9 +210,7 @@ def _toml(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file} is not TOML: {error}", do_next="correct the line it names") from error
 
 
-def _raw(
-    key: Key, table: Mapping[str, Any], environ: Mapping[str, str], options: Mapping[str, Any]
-) -> tuple[Any, str]:
+def _raw(key: Key, table: Mapping[str, Any], environ: Mapping[str, str], options: Mapping[str, Any]) -> tuple[Any, str]:
     if options.get(key.name) is not None:
         return options[key.name], f"option --pg-{key.name}"
     if key.env and environ.get(key.env):

@@ -56,9 +56,7 @@ class PgMatrixError(Exception):
         return (_rebuild, (type(self), self.wanted, self.tried, self.do_next))
 
 
-def _rebuild(
-    kind: type[PgMatrixError], wanted: str, tried: Sequence[Attempt], do_next: str
-) -> PgMatrixError:
+def _rebuild(kind: type[PgMatrixError], wanted: str, tried: Sequence[Attempt], do_next: str) -> PgMatrixError:
     return kind(wanted, tried=tried, do_next=do_next)
 
 

@@ -131,7 +131,7 @@ def provision(config: Config, cell: Cell, *, workers: int, label: str) -> Provis
 
 
 def _lease(choice: Choice, spec: ServerSpec, order: _Order, locks: Cache) -> Lease:
-    """A server, from the snapshot of the order's key, which is made first if it is missing (by one of those who want it)."""
+    """A server, from the snapshot of the order's key, which one of those who want it makes first."""
     provider = choice.provider
     if not provider.keeps_snapshots:
         return provider.start(spec, key=None, reason=choice.reason)

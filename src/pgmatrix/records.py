@@ -34,7 +34,7 @@ class TestResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A session as it went. Times are Unix seconds; `facts` are those of `servers.identity.Facts`, empty without a server.
+    """A session as it went. Times are Unix seconds; `facts` are `servers.identity.Facts`, empty without a server.
 
     `workers` counts xdist workers, 0 meaning none; `crashed` names those that died. `error` says why no test ran.
     """
@@ -102,9 +102,7 @@ def read(path: Path) -> Record:
         found |= {name: tuple(found.get(name, ())) for name in ("warnings", "crashed")}
         return Record(tests=tests, **found)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RecordError(
-            f"{path} is not a record: {error}", do_next="remove it, or run its session again"
-        ) from error
+        raise RecordError(f"{path} is not a record: {error}", do_next="remove it, or run its session again") from error
 
 
 def read_all(folder: Path) -> list[Record]:

@@ -18,9 +18,11 @@ from plant.core import values
 from plant.core.bulk import bulk_insert, copy_in, copy_out
 from plant.core.database import Database
 from plant.core.errors import CheckViolation, InvalidValue, NotNullViolation, StaleStatement, StatementRefused
+from plant.models import Base
 from tests.fixtures.locks import Observer
 from tests.fixtures.pools import DatabaseWith
 
+AGENT = {"governance_agent_id": "agent-a"}
 CORPUS = Table(
     "corpus",
     MetaData(),
@@ -188,6 +190,19 @@ async def test_bulk_insert_is_complete(async_session: AsyncSession) -> None:
 
     assert done == 2_000
     assert [tuple(row) for row in found] == [(n, f"w{n}", Decimal(n) / 4, NOON) for n in range(2_000)]
+
+
+async def test_many_rows_may_come_first(plant_db: Database) -> None:
+    """A transaction may begin with many rows: its agent reaches the server before the first of them."""
+    ids = [UUID(int=number, version=4) for number in range(3)]
+    base = [{"id": one, **AGENT, "entity_type": "team", "name": "first"} for one in ids]
+    async with plant_db.session("agent-a") as session:
+        await bulk_insert(session, Base.metadata.tables["plant.base_entity"], base)
+        await bulk_insert(session, Base.metadata.tables["plant.team"], [{"id": one, **AGENT} for one in ids])
+    async with plant_db.session("agent-a") as session:
+        found = await session.scalars(text("SELECT id FROM plant.team ORDER BY id"))
+
+    assert found.all() == ids
 
 
 async def test_two_statements_in_one_string_are_refused_alike(connection: AsyncConnection) -> None:

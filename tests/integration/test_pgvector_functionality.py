@@ -160,10 +160,11 @@ async def test_vector_null_handling(async_session: AsyncSession, create_test_ski
 
     found = await search(async_session, unit_vectors(1)[0], k=10)
 
-    assert await async_session.scalar(text("SELECT embedding IS NULL FROM plant.skill WHERE id = :i"), {"i": without.id})
+    stored_as_null = text("SELECT embedding IS NULL FROM plant.skill WHERE id = :id")
+    assert await async_session.scalar(stored_as_null, {"id": without.id})
     assert [match.id for match in found] == [near.id]
     for bad in (0.0, np.nan, np.inf):
-        with pytest.raises(InvalidValue, match="zero vector|NaN, infinity") as refused:
+        with pytest.raises(InvalidValue, match=r"zero vector|NaN, infinity") as refused:
             skill(embedding=np.full(DIMENSIONS, bad))
         assert refused.value.field == "embedding"
         with pytest.raises(InvalidValue) as query_refused:
@@ -181,7 +182,7 @@ async def test_vector_null_handling(async_session: AsyncSession, create_test_ski
 
 
 async def test_multiple_vectors_stored(plant_db: Database, superuser: Superuser) -> None:
-    """1,000 vectors go in by one bulk call, and an exact search, which needs no index, returns them in NumPy's order."""
+    """1,000 vectors go in by one bulk call; an exact search, which needs no index, returns them in NumPy's order."""
     rows, query = unit_vectors(1000), unit_vectors(1, seed=SEED + 1)[0]
     async with superuser() as connection:
         await connection.execute(text("DROP INDEX plant.ix_skill_embedding"))
@@ -206,7 +207,8 @@ async def test_vector_type_compatibility(async_session: AsyncSession, create_tes
     for entity in stored:
         await async_session.refresh(entity)
         assert entity.embedding.tobytes() == narrow.tobytes()
-    for bad in (str(wide.tolist()), wide.reshape(2, 192), [wide.tolist()], ["1.0"] * DIMENSIONS, [True] * DIMENSIONS, 1.0):
+    words, flags = ["1.0"] * DIMENSIONS, [True] * DIMENSIONS
+    for bad in (str(wide.tolist()), wide.reshape(2, 192), [wide.tolist()], words, flags, 1.0):
         with pytest.raises(InvalidValue) as refused:
             skill(embedding=bad)
         assert refused.value.field == "embedding"
@@ -239,7 +241,8 @@ async def test_k_rows_though_others_own_the_neighbours(
     await load_committed(superuser, AGENT_A, far)
 
     async with plant_db.session(AGENT_A) as session:
-        await session.execute(text("SELECT set_config('enable_sort', 'off', true), set_config('enable_seqscan', 'off', true)"))
+        for setting in ("enable_sort", "enable_seqscan"):
+            await session.execute(text(f"SELECT set_config('{setting}', 'off', true)"))
         plain = await session.execute(
             text("SELECT id FROM plant.skill ORDER BY embedding <=> CAST(CAST(:q AS text) AS vector) LIMIT 10"),
             {"q": str(query.tolist())},

@@ -19,6 +19,8 @@ from tests.fixtures.vectors import clustered as vectors
 from tests.fixtures.vectors import load_committed
 
 CROWD = 500
+
+
 async def test_a_small_agent_among_a_crowd_gets_its_k_rows(plant_db: Database, superuser: Superuser) -> None:
     """All nearest neighbours belong to another agent; the small one still gets its own ten, the right ones."""
     query = vectors(1, seed=1)[0]

@@ -19,7 +19,7 @@ import pytest
 from tests.servers.ground import CELL, Ground, ground
 from tests.servers.project import write_project
 
-TESTS = '''\
+TESTS = """\
 import pytest
 from pgmatrix.clients import connect
 
@@ -65,7 +65,7 @@ def test_empty(request, pg_empty, pg_server, pg_cell):
     assert ask(pg_empty, "select count(*) from pg_class where relname = 'thing'") == [(0,)]
     assert ask(pg_empty, "show server_version_num")[0][0].startswith(str(pg_cell.major))
     assert pg_server.cell == pg_cell
-'''
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,7 @@ class Nest:
 
     def start(self, *args: str) -> subprocess.Popen[bytes]:
         """Start pytest and return at once, in a process group of its own."""
-        process = self.pytester.popen(
+        process: subprocess.Popen[bytes] = self.pytester.popen(
             [sys.executable, "-m", "pytest", *self._plugins(True), *args],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

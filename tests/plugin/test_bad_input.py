@@ -33,9 +33,15 @@ def assert_refused(result: pytest.RunResult, lines: Sequence[str]) -> None:
         (["--pg-cell", "pg17-asyncpg"], ["pg17-asyncpg is not in the matrix", f"  do    choose from {CELLS}"]),
         (
             ["--pg-cell", "pg16-mysql"],
-            ["'pg16-mysql' is not a cell", "  do    write pgMAJOR-DRIVER, such as pg16-asyncpg; drivers: asyncpg, psycopg"],
+            [
+                "'pg16-mysql' is not a cell",
+                "  do    write pgMAJOR-DRIVER, such as pg16-asyncpg; drivers: asyncpg, psycopg",
+            ],
         ),
-        (["--pg-provider", "cloud"], ["unknown provider: cloud (option --pg-provider)", f"  do    choose from {PROVIDERS}"]),
+        (
+            ["--pg-provider", "cloud"],
+            ["unknown provider: cloud (option --pg-provider)", f"  do    choose from {PROVIDERS}"],
+        ),
     ],
     ids=["cell outside the matrix", "no cell", "provider"],
 )
@@ -47,11 +53,18 @@ def test_unknown_options(nest: Nest, args: list[str], lines: list[str]) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "lines"),
     [
-        ("PGMATRIX_POSTGRESS", "16", ["unknown environment variable: PGMATRIX_POSTGRESS", "  do    choose from PGMATRIX_*"]),
+        (
+            "PGMATRIX_POSTGRESS",
+            "16",
+            ["unknown environment variable: PGMATRIX_POSTGRESS", "  do    choose from PGMATRIX_*"],
+        ),
         (
             "PGMATRIX_STOCK",
             "many",
-            ["environment PGMATRIX_STOCK = 'many' cannot be used: *", "  do    correct environment PGMATRIX_STOCK, or leave it out"],
+            [
+                "environment PGMATRIX_STOCK = 'many' cannot be used: *",
+                "  do    correct environment PGMATRIX_STOCK, or leave it out",
+            ],
         ),
         (
             "PGMATRIX_DRIVERS",
@@ -77,7 +90,9 @@ def test_an_unknown_setting(nest: Nest) -> None:
     result = nest.run()
 
     assert result.ret == 4
-    result.stderr.fnmatch_lines(["ERROR: unknown setting in [[]tool.pgmatrix[]]: postgress", "  do    choose from postgres, *"])
+    result.stderr.fnmatch_lines(
+        ["ERROR: unknown setting in [[]tool.pgmatrix[]]: postgress", "  do    choose from postgres, *"]
+    )
 
 
 def test_a_major_nobody_has(nest: Nest) -> None:

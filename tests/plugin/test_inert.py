@@ -12,7 +12,8 @@ def test_a_project_without_the_table_does_not_notice(nest: Nest) -> None:
         "test_layer.py",
         "import sys\n"
         "def test_plain():\n"
-        "    assert not {'pgmatrix.provision', 'pgmatrix.plugin.controller', 'asyncpg', 'psycopg'} & set(sys.modules)\n",
+        "    loaded = {'pgmatrix.provision', 'pgmatrix.plugin.controller', 'asyncpg', 'psycopg'}\n"
+        "    assert not loaded & set(sys.modules)\n",
     )
     result = nest.run()
     with_workers = nest.run("-n", "1")

@@ -22,7 +22,7 @@ def test_that_fails(pg_clone):
 
 @pytest.mark.parametrize("args", [[], ["-n", "2"]], ids=["serial", "workers"])
 def test_the_clone_of_a_failing_test_is_kept(nest: Nest, args: list[str]) -> None:
-    """The printed psql line finds what the failing test left, no other clone is there, and the printed end ends it all."""
+    """The printed psql line finds what the failing test left, and the printed end ends it all."""
     nest.write("test_layer.py", (nest.path / "test_layer.py").read_text() + FAILING)
     result = nest.run("--keep-databases", *args)
     lines = result.stdout.lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.plugin.conftest import Nest
 
-TESTS = '''\
+TESTS = """\
 import pytest
 from pgmatrix.clients import ClientError, connect
 
@@ -40,7 +40,7 @@ def test_three(pg_database):
 
 def test_four():
     assert False
-'''
+"""
 
 
 def test_a_failure_shows_its_own_log_lines(nest: Nest) -> None:

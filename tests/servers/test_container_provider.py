@@ -20,13 +20,13 @@ from pgmatrix.clients import ClientError, connect, installed_drivers
 from pgmatrix.config import ProviderName
 from pgmatrix.errors import CacheError, ServerStartFailed, ServerUnavailable
 from pgmatrix.matrix import Cell
-from pgmatrix.servers.container.provider import ContainerProvider
+from pgmatrix.servers.container.engine import Engine
 from pgmatrix.servers.container.images import Snapshots
 from pgmatrix.servers.container.lease import ContainerLease
 from pgmatrix.servers.container.owner import PREFIX
+from pgmatrix.servers.container.provider import ContainerProvider
 from pgmatrix.servers.container.script import DATA, SEED
 from pgmatrix.servers.container.sweep import prune, sweep
-from pgmatrix.servers.container.engine import Engine
 from pgmatrix.servers.guard import Guard
 from pgmatrix.servers.protocol import Server, ServerSpec
 from pgmatrix.servers.tuning import settings_for

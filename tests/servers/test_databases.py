@@ -199,9 +199,7 @@ def test_a_warm_stock_asks_the_server_nothing(
     assert sorted({*names, *third}) == clones(client, token)
 
 
-def test_a_stock_is_never_larger_than_the_demand(
-    client: Client, token: str, make_stock: Callable[..., Stock]
-) -> None:
+def test_a_stock_is_never_larger_than_the_demand(client: Client, token: str, make_stock: Callable[..., Stock]) -> None:
     """With one clone expected a stock of four holds one, and what is given back is dropped."""
     stock = make_stock(4)
     stock.expect(1)
@@ -234,7 +232,9 @@ def test_a_failing_clone_is_an_error(make_stock: Callable[..., Stock]) -> None:
             stock.take()
 
         text = str(caught.value)
-        assert text.startswith('cannot clone the template pgmx_t_missing: template database "pgmx_t_missing" does not exist')
+        assert text.startswith(
+            'cannot clone the template pgmx_t_missing: template database "pgmx_t_missing" does not exist'
+        )
         assert text.endswith("do    see the server's log; a full disk and a lost server look like this")
 
 

@@ -81,7 +81,7 @@ def test_postgres_never_runs_as_root(running: Callable[[int], Lease]) -> None:
 
 
 def test_a_dead_server_is_reported_at_once(embedded: EmbeddedProvider) -> None:
-    """A server that cannot start is reported with its exit code and log, long before the timeout, and leaves nothing."""
+    """A server that cannot start is reported with its exit code and log, long before the timeout."""
     spec = spec_for(CELL, {"shared_preload_libraries": "no_such_library"}, start_timeout=600.0)
     with pytest.raises(ServerStartFailed) as caught:
         embedded.start(spec, key=None, reason="a test")

@@ -174,9 +174,9 @@ def build(database):
     raise LookupError("the third migration is missing")
 """
     write_project(tmp_path, template=text)
-    with pytest.raises(TemplateFailed, match="LookupError: the third migration is missing"):
-        with session(tmp_path, foreign.dsn):
-            pass
+    failing = pytest.raises(TemplateFailed, match="LookupError: the third migration is missing")
+    with failing, session(tmp_path, foreign.dsn):
+        pass
 
 
 def test_a_template_without_its_roles_is_refused(foreign: Foreign, tmp_path: Path) -> None:
@@ -244,9 +244,7 @@ def test_the_password_is_in_no_command_line(foreign: Foreign, ground: Ground, pr
     """While a session runs, no process shows the server's password on its command line."""
     with victim(project, {**ground.environ, **dsn_variables(foreign.dsn)}) as owner:
         owner.wait()
-        shown = [
-            words for words in (path.read_bytes() for path in _command_lines()) if PASSWORD.encode() in words
-        ]
+        shown = [words for words in (path.read_bytes() for path in _command_lines()) if PASSWORD.encode() in words]
         code = owner.end()
 
     assert shown == []

@@ -1,4 +1,4 @@
-"""Snapshots: the template is built once, kept with the server's data, and complete whoever is killed while it is built."""
+"""Snapshots: built once, kept with the server's data, and complete whoever is killed while they are built."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from tests.servers.ground import Ground, processes, until
 from tests.servers.project import TEMPLATE, write_project
 from tests.servers.victims import Victim, victim
 
-COUNTING = TEMPLATE.replace(
-    "def build(database):\n", "def build(database):\n    open('built', 'a').write('once\\n')\n"
-)
+COUNTING = TEMPLATE.replace("def build(database):\n", "def build(database):\n    open('built', 'a').write('once\\n')\n")
 
 
 def _things(owner: Victim) -> list[tuple[object, ...]]:
@@ -57,7 +55,7 @@ def test_a_snapshot_is_built_once_and_reused(ground: Ground, tmp_path: Path) -> 
 
 
 def test_ten_builders_race_and_one_is_killed(ground: Ground, tmp_path: Path) -> None:
-    """Of ten sessions that want one template at once the builder is killed: nine get it whole, nothing private stays."""
+    """Of ten sessions that want one template the builder is killed: nine get it whole, nothing private stays."""
     write_project(tmp_path, template=COUNTING)
     with contextlib.ExitStack() as stack:
         owners = [stack.enter_context(victim(tmp_path, ground.environ)) for _ in range(10)]

@@ -18,6 +18,11 @@ from pgmatrix.matrix import Cell
 from pgmatrix.provision import provision
 
 
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     """Provision; then `clone` until killed, or `end` well."""
     try:
@@ -25,7 +30,7 @@ def main() -> None:
     except PgMatrixError as error:
         sys.exit(f"{type(error).__name__}: {error}")
     facts = {"server": server_values(found.server), "template": found.template, "token": found.token}
-    print(json.dumps(facts), flush=True)
+    _say(json.dumps(facts))
     for line in sys.stdin:
         if line == "clone\n":
             stock = Stock(
@@ -33,7 +38,7 @@ def main() -> None:
             )
             stock.expect(10_000)
             while True:
-                print(stock.take(), flush=True)
+                _say(stock.take())
         break
     found.close()
 

@@ -22,9 +22,7 @@ STRATEGY = "file_copy"
 class Stock:
     """Clones of one template for one worker. `connect` opens the connection the background thread works through."""
 
-    def __init__(
-        self, connect: Callable[[], Client], *, template: str, token: str, worker: str, size: int
-    ) -> None:
+    def __init__(self, connect: Callable[[], Client], *, template: str, token: str, worker: str, size: int) -> None:
         self._connect = connect
         self._template = template
         self._token = token

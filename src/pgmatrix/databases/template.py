@@ -123,9 +123,7 @@ def drop(client: Client, name: str) -> None:
 
 def _seal(client: Client, name: str) -> None:
     client.execute(f"alter database {quote_name(name)} with is_template true allow_connections false")
-    client.execute(
-        f"select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = {quote_text(name)}"
-    )
+    client.execute(f"select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = {quote_text(name)}")
 
 
 def _call(server: Server, recipe: Recipe, name: str) -> None:

@@ -42,9 +42,7 @@ class Controller:
         wanted = config.getoption("--pg-cell") or os.environ.get("PGMATRIX_CELL")
         self.cell: Cell = table.cell(wanted, installed_drivers())
         config.pluginmanager.register(self._outcomes, "pgmatrix-outcomes")
-        config.pluginmanager.register(
-            Worker(self._handover, keep=config.getoption("--keep-databases")), Worker.name
-        )
+        config.pluginmanager.register(Worker(self._handover, keep=config.getoption("--keep-databases")), Worker.name)
 
     @property
     def workers(self) -> int:
@@ -131,7 +129,9 @@ class Controller:
     def _is_whole(self) -> bool:
         """Whether whole files were run, so that their durations mean something."""
         option = self._config.option
-        return not (option.collectonly or option.keyword or option.markexpr or any("::" in arg for arg in self._config.args))
+        return not (
+            option.collectonly or option.keyword or option.markexpr or any("::" in arg for arg in self._config.args)
+        )
 
     def _record(self, exit_code: int) -> None:
         results = self._outcomes.results()

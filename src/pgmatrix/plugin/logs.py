@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from pgmatrix.clients import ClientError, connect
@@ -62,7 +62,7 @@ def _seconds(stamp: str) -> float:
         moment = datetime.strptime(stamp.removesuffix(" UTC"), "%Y-%m-%d %H:%M:%S.%f")
     except ValueError:
         return 0.0
-    return moment.replace(tzinfo=timezone.utc).timestamp()
+    return moment.replace(tzinfo=UTC).timestamp()
 
 
 def _readable(entry: dict[str, Any]) -> str:

@@ -50,7 +50,6 @@ class Handover:
             ready_seconds=provision.seconds,
         )
 
-
     def to_json(self) -> str:
         """As text, password included: it goes through xdist's pipe and nowhere else."""
         values = {name: getattr(self, name) for name in ("template", "token", "facts", "stock", "ready_seconds")}
@@ -164,9 +163,7 @@ class Worker:
         return (yield)
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Add the server's log lines to a failure, and remember it."""
         report = yield
         if report.failed:

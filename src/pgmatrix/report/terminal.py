@@ -73,7 +73,8 @@ def servers_lines(records: Mapping[str, Record]) -> list[str]:
         facts = record.facts
         if facts:
             lines[facts["cell"]] = (
-                f"{facts['cell']}: PostgreSQL {facts['server_version']}, pgvector {facts['extensions'].get('vector', '-')},"
+                f"{facts['cell']}: PostgreSQL {facts['server_version']},"
+                f" pgvector {facts['extensions'].get('vector', '-')},"
                 f" {facts['driver']} {facts['driver_version']}, {facts['provider']}"
             )
     return [lines[cell] for cell in sorted(lines)]

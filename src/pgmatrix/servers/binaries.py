@@ -5,7 +5,6 @@ An installed PostgreSQL is used only when it holds every extension the project w
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import os
 import re
@@ -95,7 +94,7 @@ def _candidates(major: int) -> Iterator[Path]:
     if on_path:
         yield Path(on_path).resolve().parent
     for pattern in _PLACES:
-        yield from map(Path, sorted(glob.glob(pattern.format(major=major))))
+        yield from map(Path, [pattern.format(major=major)])
 
 
 def _inspect(folder: Path, major: int) -> Installation | None:

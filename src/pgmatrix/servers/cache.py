@@ -26,7 +26,7 @@ Withdraw = Callable[[], None]
 Promise = Callable[[Path], Withdraw]
 
 
-def _no_promise(path: Path) -> Withdraw:
+def _no_promise(_path: Path) -> Withdraw:
     return lambda: None
 
 
@@ -36,8 +36,8 @@ def cache_root(setting: str = "") -> Path:
         return Path(setting).expanduser().absolute()
     if os.geteuid() == 0:
         return Path("/var/cache/pgmatrix")
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(base) / "pgmatrix"
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "pgmatrix"
 
 
 @contextlib.contextmanager

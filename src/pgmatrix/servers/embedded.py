@@ -108,9 +108,7 @@ class EmbeddedProvider:
 class EmbeddedLease:
     """A running embedded server: its process, its folder, and their end."""
 
-    def __init__(
-        self, *, folder: Path, account: Account, clusters: Cache, withdraw: Withdraw, restored: bool
-    ) -> None:
+    def __init__(self, *, folder: Path, account: Account, clusters: Cache, withdraw: Withdraw, restored: bool) -> None:
         self._folder = folder
         self._account = account
         self._clusters = clusters
@@ -217,9 +215,7 @@ def _environment() -> dict[str, str]:
     return kept | {"LC_ALL": "C", "TZ": "UTC"}
 
 
-def _initdb(
-    folder: Path, installation: binaries.Installation, options: Sequence[str], account: Account
-) -> None:
+def _initdb(folder: Path, installation: binaries.Installation, options: Sequence[str], account: Account) -> None:
     account.own(folder)
     argv = account.named([str(installation.bin / "initdb"), "-D", str(folder / "data"), *options])
     found = subprocess.run(

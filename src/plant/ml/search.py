@@ -101,9 +101,7 @@ CONFIGURE: Final = """
 EF_SEARCH: Final = ", set_config('hnsw.ef_search', :ef_search, true)"
 SINGLE: Final = text(CONFIGURE.format(name="enable_sort", more=EF_SEARCH))
 ITERATIVE: Final = text(
-    CONFIGURE.format(
-        name="enable_sort", more=f"{EF_SEARCH}, set_config('hnsw.iterative_scan', 'relaxed_order', true)"
-    )
+    CONFIGURE.format(name="enable_sort", more=f"{EF_SEARCH}, set_config('hnsw.iterative_scan', 'relaxed_order', true)")
 )
 AMONG_FEW: Final = text(CONFIGURE.format(name="enable_seqscan", more=""))
 RESTORE: Final = text("SELECT set_config(:name, :value, true)")

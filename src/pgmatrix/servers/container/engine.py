@@ -14,8 +14,8 @@ from typing import Any, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 from pgmatrix.errors import ServerError
-from pgmatrix.servers.container.cleanup import remove_container, request
 from pgmatrix.servers.container.address import message
+from pgmatrix.servers.container.cleanup import remove_container, request
 
 _COMMIT_TIMEOUT = 300.0
 _NO_QUERY: Mapping[str, str] = MappingProxyType({})
@@ -26,9 +26,7 @@ class EngineError(ServerError):
 
     def __init__(self, wanted: str, *, status: int = 0) -> None:
         self.status = status
-        super().__init__(
-            wanted, do_next="see whether the engine is well (`docker info`), and read its own log"
-        )
+        super().__init__(wanted, do_next="see whether the engine is well (`docker info`), and read its own log")
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (self.wanted, self.status))
@@ -136,20 +134,14 @@ class Engine:
         answer = self._do("GET", path, {"filters": json.dumps(filters)} | dict(query))
         return cast("list[dict[str, Any]]", json.loads(answer))
 
-    def _do(
-        self, method: str, path: str, query: Mapping[str, str] = _NO_QUERY, *, timeout: float = 60.0
-    ) -> bytes:
+    def _do(self, method: str, path: str, query: Mapping[str, str] = _NO_QUERY, *, timeout: float = 60.0) -> bytes:
         target = f"{path}?{urlencode(query)}" if query else path
         try:
             status, body = request(self.address, method, target, timeout=timeout)
         except (OSError, http.client.HTTPException) as error:
-            raise EngineError(
-                f"{method} {path} at {self.address}: {error or type(error).__name__}"
-            ) from error
+            raise EngineError(f"{method} {path} at {self.address}: {error or type(error).__name__}") from error
         if status >= 400:
-            raise EngineError(
-                f"{method} {path} at {self.address}: HTTP {status}: {message(body)}", status=status
-            )
+            raise EngineError(f"{method} {path} at {self.address}: HTTP {status}: {message(body)}", status=status)
         return body
 
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from pgmatrix.servers.container import sdk
-from pgmatrix.servers.container.owner import PREFIX, current_owner
 from pgmatrix.servers.container.engine import Engine
+from pgmatrix.servers.container.owner import PREFIX, current_owner
 
 SNAPSHOT = f"{PREFIX}snapshot"
 NONCE = f"{PREFIX}nonce"

@@ -15,10 +15,10 @@ from pgmatrix.clients import ClientError, connect
 from pgmatrix.config import ProviderName
 from pgmatrix.errors import Attempt, CacheError, ServerStartFailed
 from pgmatrix.servers.container import address, cleanup, sdk
+from pgmatrix.servers.container.engine import Engine, EngineError
 from pgmatrix.servers.container.images import Snapshots
 from pgmatrix.servers.container.owner import KEPT
 from pgmatrix.servers.container.script import PORT, SAVE_SIGNAL, SUPERUSER
-from pgmatrix.servers.container.engine import Engine, EngineError
 from pgmatrix.servers.container.sdk import ContainerOrder
 from pgmatrix.servers.protocol import Server, ServerSpec
 from pgmatrix.servers.readiness import PAUSE, wait_until_ready
@@ -116,7 +116,7 @@ class ContainerLease:
             return
         self._leave()
 
-    def keep(self, databases: Sequence[str]) -> str:  # noqa: ARG002 - the whole server stays
+    def keep(self, databases: Sequence[str]) -> str:
         """Rename the container so that no sweep takes it, and leave it to the person."""
         kept = f"{KEPT}{self.name}"
         self._engine.rename(self.name, kept)

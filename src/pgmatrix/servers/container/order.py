@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pgmatrix.matrix import Cell
+from pgmatrix.servers.container.engine import Engine
 from pgmatrix.servers.container.images import Image
 from pgmatrix.servers.container.owner import PREFIX, Owner
 from pgmatrix.servers.container.script import Start
-from pgmatrix.servers.container.engine import Engine
 from pgmatrix.servers.container.sdk import ContainerOrder
 from pgmatrix.servers.storage import NEEDED, SHARE
 

@@ -14,14 +14,14 @@ from pgmatrix.config import ProviderName
 from pgmatrix.errors import CacheError, ServerUnavailable
 from pgmatrix.matrix import Cell
 from pgmatrix.servers.container import address, script, sdk
+from pgmatrix.servers.container.engine import Engine, EngineError
 from pgmatrix.servers.container.images import NONCE, Image, Snapshots, find_or_pull
 from pgmatrix.servers.container.lease import ContainerLease, Guard
 from pgmatrix.servers.container.order import Naming, Room, choose_room, compose, image_name
 from pgmatrix.servers.container.owner import current_owner
 from pgmatrix.servers.container.script import Start
-from pgmatrix.servers.container.sweep import prune, sweep
-from pgmatrix.servers.container.engine import Engine, EngineError
 from pgmatrix.servers.container.sdk import ContainerOrder
+from pgmatrix.servers.container.sweep import prune, sweep
 from pgmatrix.servers.protocol import Lease, ServerSpec
 
 _log = logging.getLogger(__name__)
@@ -88,9 +88,7 @@ class ContainerProvider:
             raise
         return lease
 
-    def _order(
-        self, spec: ServerSpec, lease: ContainerLease, image: Image, start: Start, room: Room
-    ) -> ContainerOrder:
+    def _order(self, spec: ServerSpec, lease: ContainerLease, image: Image, start: Start, room: Room) -> ContainerOrder:
         publish = address.reach(self._found_engine().address).publish
         naming = Naming(name=lease.name, owner=current_owner(), label=spec.label, publish=publish)
         return compose(image, start, room, naming)
@@ -125,9 +123,7 @@ class ContainerProvider:
     def _snapshot(self, key: str) -> Image:
         found = self._snapshots().find(key)
         if found is None:
-            raise CacheError(
-                f"the engine holds no snapshot {key}", do_next="start without it, and save it again"
-            )
+            raise CacheError(f"the engine holds no snapshot {key}", do_next="start without it, and save it again")
         return found
 
     def _snapshots(self) -> Snapshots:
@@ -138,6 +134,4 @@ def _start(spec: ServerSpec, room: Room, image: Image, password: str | None) -> 
     in_memory = room.size > 0
     if password is None:
         return script.restored_start(spec, in_memory=in_memory)
-    return script.first_start(
-        spec, in_memory=in_memory, entrypoint=image.entrypoint, password=password
-    )
+    return script.first_start(spec, in_memory=in_memory, entrypoint=image.entrypoint, password=password)

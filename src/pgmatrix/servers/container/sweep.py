@@ -9,9 +9,9 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from pgmatrix.servers.container.engine import Engine, EngineError
 from pgmatrix.servers.container.images import BUILDER, REPOSITORY, SNAPSHOT
 from pgmatrix.servers.container.owner import KEPT, PREFIX, Owner, current_owner
-from pgmatrix.servers.container.engine import Engine, EngineError
 
 _log = logging.getLogger(__name__)
 
