@@ -43,13 +43,13 @@ INSTALLS = {str(driver): ["-e", f".[{driver},{EXTRAS}]", "--group", "test"] for 
 LOWEST = "--resolution lowest-direct --python-version 3.11".split()
 PIP_INSTALL = "-m pip install -qq --no-compile --disable-pip-version-check --constraint".split()
 PYTEST = "-p no:cacheprovider -n auto --cov --cov-report= -q".split()
-# A session loads the plugins it needs, and compiles what it imports once, whatever the caller's shell says.
+# A session loads the plugins it needs.
 PYTEST_ENV = {
     "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     "PYTEST_PLUGINS": "pgmatrix.plugin,xdist.plugin,pytest_cov.plugin,pytest_asyncio.plugin",
-    "PYTHONDONTWRITEBYTECODE": "",
-    "PYTHONPYCACHEPREFIX": str(ROOT / ".nox" / "pycache"),
 }
+# What is imported is compiled once, whatever the caller's shell says.
+os.environ |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(ROOT / ".nox" / "pycache")}
 
 
 def begin_run() -> Path:

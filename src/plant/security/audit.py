@@ -19,8 +19,13 @@ from plant.security.audit_chain import GENESIS, Chain, Entry, Reason, Verdict
 from plant.security.audit_checkpoint import Checkpoint, sign
 
 BATCH: Final = 1000
+# A moment no datetime can hold is nobody's but a forger's, and shall be judged, not raise the driver's error.
+READ: Final = {
+    "content": "content::text",
+    "created_at": "CASE WHEN created_at >= '0001-01-03' AND created_at < '9999-12-30' THEN created_at END",
+}
 ENTRIES: Final = text(f"""
-SELECT {", ".join("content::text" if name == "content" else name for name in Entry._fields)}
+SELECT {", ".join(READ.get(name, name) for name in Entry._fields)}
   FROM plant.audit_log
  WHERE governance_agent_id = :agent AND seq >= CAST(:first AS bigint) AND seq <= CAST(:last AS bigint)
  ORDER BY seq

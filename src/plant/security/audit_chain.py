@@ -22,11 +22,14 @@ _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Entry(NamedTuple):
-    """One row of audit_log; `content` is jsonb's own text, byte for byte. A tuple: millions of them are judged."""
+    """One row of audit_log; `content` is jsonb's own text, byte for byte. A tuple: millions of them are judged.
+
+    `created_at` is None where a datetime cannot hold what is stored, which no entry of the database's own has.
+    """
 
     governance_agent_id: str
     seq: int
-    created_at: datetime
+    created_at: datetime | None
     transaction_id: int
     actor: str
     action: str
@@ -147,6 +150,6 @@ class Chain:
             return Reason.MISSING
         if entry.prev_hash != self.last_hash:
             return Reason.LINK
-        if entry.hash != link(entry.prev_hash, canonical(entry)):
+        if entry.created_at is None or entry.hash != link(entry.prev_hash, canonical(entry)):
             return Reason.HASH
         return None

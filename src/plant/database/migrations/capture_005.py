@@ -28,8 +28,9 @@ CANONICAL = """
 CREATE FUNCTION plant.audit_canonical(governance_agent_id text, seq bigint, created_at timestamptz,
     transaction_id bigint, actor text, action text, entity_type text, entity_id uuid, version integer,
     version_hash text, content jsonb) RETURNS text LANGUAGE sql STABLE
-RETURN jsonb_build_array('plant.audit.1', governance_agent_id, seq, (extract(epoch FROM created_at) * 1000000)::bigint,
-    transaction_id, actor, action, entity_type, entity_id, version, version_hash, content)::text
+RETURN CASE WHEN isfinite(created_at) THEN jsonb_build_array('plant.audit.1', governance_agent_id, seq,
+    (extract(epoch FROM created_at) * 1000000)::bigint, transaction_id, actor, action, entity_type, entity_id, version,
+    version_hash, content)::text END
 """
 
 LINK = """
@@ -177,7 +178,7 @@ BEGIN
           FROM plant.audit_log a WHERE a.governance_agent_id = agent ORDER BY a.seq
     LOOP
         reason := CASE WHEN entry.seq <> entries + 1 THEN 'missing' WHEN entry.prev_hash <> before THEN 'link'
-                       WHEN entry.hash <> entry.computed THEN 'hash' END;
+                       WHEN entry.hash IS DISTINCT FROM entry.computed THEN 'hash' END;
         IF reason IS NOT NULL THEN
             bad_seq := entries + 1;
             RETURN;
