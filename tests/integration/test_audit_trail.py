@@ -390,12 +390,12 @@ async def test_sequential_audit_entries(database_with: DatabaseWith, observer: O
     shared = skill(name="shared")
     async with database.session(AGENT_A) as session:
         session.add(shared)
-    async with superuser() as holder:
+    async with asyncio.TaskGroup() as group, superuser() as holder:
         # All eight are made to want the next place in the chain at the same moment.
         await holder.execute(text("SELECT FROM plant.audit_head FOR UPDATE"))
-        writers = [asyncio.create_task(_write(database, number, shared.id)) for number in range(WRITERS)]
+        for number in range(WRITERS):
+            group.create_task(_write(database, number, shared.id))
         await observer.until_lock_waits(WRITERS)
-    await asyncio.gather(*writers)
     entries = await trail(observer.connection)
     async with database.session(AGENT_A) as session:
         verdict = await judged(session)

@@ -37,7 +37,8 @@ async def export(
             yield _line(
                 {"format": FORMAT, "governance_agent_id": agent, "first": entry.seq, "prev_hash": entry.prev_hash}
             )
-        yield _line({**entry._asdict(), "created_at": entry.created_at.isoformat(), "entity_id": str(entry.entity_id)})
+        moment = entry.created_at and entry.created_at.isoformat()
+        yield _line({**entry._asdict(), "created_at": moment, "entity_id": str(entry.entity_id)})
         final = entry
     if final is None:
         raise InvalidValue("the chain has no entry in this range: choose first and last within it.", field="first")

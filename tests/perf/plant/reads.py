@@ -32,7 +32,7 @@ Read = Callable[[UUID], Awaitable[object]]
 
 async def fill(plant: Plant, number: int) -> list[UUID]:
     """Skills of two agents in equal parts; the ids of AGENT's."""
-    ids = []
+    ids: list[UUID] = []
     for seed, agent in enumerate((AGENT, OTHER), 1):
         made = skills(facts(number, seed), vectors(number, seed=seed), agent)
         async with plant.session(agent) as session:

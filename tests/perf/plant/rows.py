@@ -53,7 +53,8 @@ def vectors(number: int, *, seed: int, topics: int | None = None) -> Floats:
 
 
 def _unit(array: Floats) -> Floats:
-    return (array / np.linalg.norm(array, axis=1, keepdims=True)).astype(np.float32)
+    unit: Floats = (array / np.linalg.norm(array, axis=1, keepdims=True)).astype(np.float32)
+    return unit
 
 
 def facts(number: int, seed: int) -> list[dict[str, Any]]:
