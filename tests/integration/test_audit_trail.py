@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime
 from itertools import cycle
 from typing import Any
@@ -23,6 +21,36 @@ from plant.security import audit
 from plant.security.audit_chain import Reason
 from tests.fixtures import schema
 from tests.fixtures.audit import (
+    CONFUSABLE,
+    HOSTILE,
+    NASTY,
+    chains_by_hand,
+    content_by_hand,
+    judged,
+    links,
+    record_twelve,
+    set_locally,
+    sha256,
+    trail,
+    write_25,
+)
+from tests.fixtures.audit_schema import (
+    AUDIT_COLUMNS,
+    AUDIT_TRIGGERS,
+    COLUMNS,
+    GRANTS,
+    KEPT,
+    OPEN_FUNCTIONS,
+    POLICIES,
+    TRIGGERS,
+    direct_writes,
+)
+from tests.fixtures.databases import AGENT_A, AGENT_B, Superuser
+from tests.fixtures.factories import skill
+from tests.fixtures.locks import Observer
+from tests.fixtures.pools import DatabaseWith
+from tests.fixtures.rows import all_records, entities, insert
+from tests.fixtures.tampering import (
     CUT_CLEANLY,
     DELETED_CLEANLY,
     EDITS,
@@ -31,102 +59,16 @@ from tests.fixtures.audit import (
     REWRITTEN,
     TAMPERINGS,
     TRIGGERS_OFF,
-    chains_by_hand,
-    content_by_hand,
-    judged,
-    links,
-    sha256,
-    trail,
+    undone,
 )
-from tests.fixtures.databases import AGENT_A, AGENT_B, Superuser
-from tests.fixtures.factories import skill
-from tests.fixtures.locks import Observer
-from tests.fixtures.pools import DatabaseWith
-from tests.fixtures.rows import all_records, entities, insert
 
 NOW = text("SELECT clock_timestamp()")
 MOMENTS = "SELECT created_at FROM plant.base_entity UNION ALL SELECT created_at FROM plant.audit_log"
-COLUMNS = text("""
-SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
-  FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
- WHERE c.relnamespace = to_regnamespace('plant') AND c.relname LIKE 'audit\\_%' AND c.relkind = 'r'
- ORDER BY a.attnum
-""")
-TRIGGERS = text("""
-SELECT c.relname, t.tgname, CAST(t.tgenabled AS text), p.proname, t.tgdeferrable AND t.tginitdeferred
-  FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
- WHERE c.relnamespace = to_regnamespace('plant') AND NOT t.tgisinternal
-   AND (c.relname LIKE 'audit\\_%' OR p.proname ~ '(version|capture|seal)$')
-""")
-POLICIES = text("""
-SELECT c.relname, CAST(p.polcmd AS text), c.relrowsecurity AND c.relforcerowsecurity
-  FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
- WHERE c.relname LIKE 'audit\\_%' AND p.polpermissive AND p.polroles = '{0}'
-""")
-GRANTS = text("""
-SELECT c.relname, acl.privilege_type, acl.is_grantable
-  FROM pg_class c
- CROSS JOIN LATERAL (
-       SELECT (aclexplode(c.relacl)).*
-        UNION ALL SELECT (aclexplode(a.attacl)).* FROM pg_attribute a WHERE a.attrelid = c.oid) AS acl
- WHERE c.relnamespace = to_regnamespace('plant') AND c.relname LIKE 'audit\\_%' AND acl.grantee <> c.relowner
-""")
-# With the owner's rights, and callable by the application.
-OPEN_FUNCTIONS = text("""
-SELECT p.proname FROM pg_proc p WHERE p.pronamespace = to_regnamespace('plant') AND p.prosecdef
-   AND (has_function_privilege('plant_app', p.oid, 'EXECUTE') OR pg_get_userbyid(p.proowner) <> 'plant_owner'
-        OR NOT EXISTS (SELECT FROM unnest(p.proconfig) AS setting WHERE setting LIKE 'search_path=pg_catalog, %'))
-""")
-AUDIT_COLUMNS = {
-    "audit_log": [
-        ("governance_agent_id", "text"),
-        ("seq", "bigint"),
-        ("created_at", "timestamp with time zone"),
-        ("transaction_id", "bigint"),
-        ("actor", "text"),
-        ("action", "text"),
-        ("entity_type", "text"),
-        ("entity_id", "uuid"),
-        ("version", "integer"),
-        ("version_hash", "text"),
-        ("content", "jsonb"),
-        ("prev_hash", "text"),
-        ("hash", "text"),
-    ],
-    "audit_head": [("governance_agent_id", "text"), ("seq", "bigint"), ("hash", "text")],
-}
-# All of them fire ALWAYS; the seal alone is deferred to COMMIT.
-AUDIT_TRIGGERS = {
-    ("base_entity", "base_entity_20_version", "A", "base_entity_version", False),
-    *(
-        (table, f"{table}_30_capture_{event}", "A", f"{table}_capture", False)
-        for table in schema.ENTITY_TABLES[1:]
-        for event in ("insert", "update")
-    ),
-    *((table, f"{table}_10_direct", "A", "refuse_direct", False) for table in schema.AUDIT_TABLES),
-    *((table, f"{table}_10_refuse", "A", "refuse", False) for table in schema.AUDIT_TABLES),
-    ("base_entity", "audit_seal", "A", "audit_seal", True),
-}
-# Nothing a session can set may show in what is hashed.
-HOSTILE = (
-    {"TimeZone": "Asia/Kathmandu", "DateStyle": "German, DMY", "extra_float_digits": "-15", "bytea_output": "escape"},
-    {"TimeZone": "America/New_York", "DateStyle": "SQL, MDY", "extra_float_digits": "3", "search_path": "public"},
-    {"TimeZone": "Europe/Prague", "DateStyle": "Postgres", "IntervalStyle": "iso_8601", "xmlbinary": "hex"},
-)
-NASTY = "a\"g'e\\n\tt, [1], ä🌱\x01\x7f"
-# Every triple of texts that a careless encoding could confuse; NULL too.
-CONFUSABLE = text("""
-WITH part (value) AS (VALUES (NULL), (''), ('~'), ('a'), ('ab'), ('b'), ('bc'), ('c'), (':'), ('1:a'), ('0:'),
-                           ('|'), ('ä'))
-SELECT count(*), count(DISTINCT plant.audit_canonical(
-           'agent', 1, '2026-01-01 00:00:00+00', 1, x.value, y.value, z.value, NULL, 1, NULL, '{}'))
-  FROM part x, part y, part z
-""")
 
 
 async def test_audit_table_exists(plant_db: Database, observer: Observer) -> None:
     """The trail has its columns, triggers, policies and grants, and the application can only read its own agent's."""
-    await _record(plant_db)
+    await record_twelve(plant_db)
     connection = observer.connection
     columns: dict[str, list[tuple[str, str]]] = {}
     for table, column, kind in await connection.execute(COLUMNS):
@@ -140,7 +82,7 @@ async def test_audit_table_exists(plant_db: Database, observer: Observer) -> Non
             heads = list(await session.scalars(text("SELECT governance_agent_id FROM plant.audit_head")))
             seen[agent] = [entry.governance_agent_id for entry in await trail(session)], heads
     for table in schema.AUDIT_TABLES:
-        for statement in _direct_writes(table):
+        for statement in direct_writes(table):
             assert f"permission denied for table {table}" in await _refusal(plant_db, statement)
 
     assert {table: columns[table] for table in AUDIT_COLUMNS} == AUDIT_COLUMNS
@@ -248,7 +190,7 @@ async def test_hash_chain_computation(database_with: DatabaseWith, observer: Obs
     database = database_with()
     async with database.session(AGENT_A) as session:
         for settings, (table, values) in zip(cycle(HOSTILE), all_records(entities(AGENT_A)), strict=False):
-            await _set(session, settings)
+            await set_locally(session, settings)
             # Without the hash that Python would send along, the server has to compute its own.
             await insert(session, (table, {name: values[name] for name in values if name != "version_hash"}))
         await session.execute(text("UPDATE plant.base_entity SET description = 'ä, 🌱' WHERE name LIKE 'after %'"))
@@ -261,9 +203,9 @@ async def test_hash_chain_computation(database_with: DatabaseWith, observer: Obs
     for settings in HOSTILE:
         async with database.session(AGENT_A) as session:
             # psycopg cannot read a moment in any other DateStyle than ISO.
-            await _set(session, settings | {"DateStyle": "ISO, DMY"})
+            await set_locally(session, settings | {"DateStyle": "ISO, DMY"})
             verdicts.add(await audit.verify(session, AGENT_A))
-            await _set(session, settings)
+            await set_locally(session, settings)
             verdicts.add(await audit.verify_in_server(session, AGENT_A))
     ambiguous = (await observer.connection.execute(CONFUSABLE)).one()
 
@@ -279,12 +221,12 @@ async def test_hash_chain_computation(database_with: DatabaseWith, observer: Obs
 async def test_append_only_pattern_enforcement(database_with: DatabaseWith, observer: Observer) -> None:
     """UPDATE, DELETE and TRUNCATE are refused for the application by grant, for owner and superuser by trigger."""
     application, owner, root = database_with(), database_with("plant_migrator"), database_with(None)
-    await _record(application)
+    await record_twelve(application)
     before = await trail(observer.connection), await observer.rows("SELECT * FROM plant.audit_head")
     by_grant: set[str] = set()
     by_trigger: set[str] = set()
     for table in schema.AUDIT_TABLES:
-        for statement in _direct_writes(table):
+        for statement in direct_writes(table):
             by_grant.add((await _refusal(application, statement)).partition(" (")[0])
             refusals = [
                 await _refusal(owner, statement, role="plant_owner"),
@@ -327,7 +269,7 @@ async def test_created_at_indexed_for_audit(plant_db: Database, observer: Observ
 
 async def test_audit_log_retention(plant_db: Database, observer: Observer) -> None:
     """Entries outlive their entity's soft delete, even its removal by a superuser, and the application removes none."""
-    await _record(plant_db)
+    await record_twelve(plant_db)
     before = await trail(observer.connection)
     async with plant_db.session(AGENT_A) as session:
         for entity in await session.scalars(select(BaseEntity)):
@@ -354,7 +296,7 @@ async def test_audit_log_retention(plant_db: Database, observer: Observer) -> No
 
 async def test_tamper_detection_via_hash_verification(plant_db: Database, superuser: Superuser) -> None:
     """Whatever a superuser edits, deletes, reorders, forges or cuts, verification names the first bad entry."""
-    await _record(plant_db)
+    await record_twelve(plant_db)
     key = Ed25519PrivateKey.generate()
     async with plant_db.session(AGENT_A) as session:
         sound = await judged(session)
@@ -364,12 +306,12 @@ async def test_tamper_detection_via_hash_verification(plant_db: Database, superu
         for statement in TRIGGERS_OFF:
             await session.execute(text(statement))
         for tampering in TAMPERINGS:
-            async with _undone(session, *tampering.statements):
+            async with undone(session, *tampering.statements):
                 verdict = await judged(session)
                 others = await judged(session, AGENT_B)
             found[tampering.name] = (verdict.entries, verdict.bad_seq, verdict.reason, others.intact)
         for name, statements in {"cut": CUT_CLEANLY, "deleted": DELETED_CLEANLY, "rewritten": REWRITTEN}.items():
-            async with _undone(session, *statements):
+            async with undone(session, *statements):
                 alone = await judged(session)
                 verdict = await audit.verify(session, AGENT_A, checkpoints=[signed], key=key.public_key())
             clean[name] = (alone.intact, verdict.bad_seq, verdict.reason)
@@ -394,7 +336,7 @@ async def test_sequential_audit_entries(database_with: DatabaseWith, observer: O
         # All eight are made to want the next place in the chain at the same moment.
         await holder.execute(text("SELECT FROM plant.audit_head FOR UPDATE"))
         for number in range(WRITERS):
-            group.create_task(_write(database, number, shared.id))
+            group.create_task(write_25(database, number, shared.id))
         await observer.until_lock_waits(WRITERS)
     entries = await trail(observer.connection)
     async with database.session(AGENT_A) as session:
@@ -410,12 +352,6 @@ async def test_sequential_audit_entries(database_with: DatabaseWith, observer: O
 
 
 WRITERS = 8
-# Statements that a trigger of the owner refuses for good, whatever the circumstances; the others only by hand.
-KEPT = {
-    "audit_log": {"UPDATE", "DELETE", "TRUNCATE"},
-    "audit_head": {"DELETE", "TRUNCATE"},
-    "audit_pending": {"TRUNCATE"},
-}
 CHANGES: tuple[tuple[str | dict[str, Any], str], ...] = (
     ("add", "insert"),
     ({"name": "two"}, "update"),
@@ -430,27 +366,6 @@ CHANGES: tuple[tuple[str | dict[str, Any], str], ...] = (
 )
 
 
-async def _record(database: Database) -> None:
-    """Twelve entries of A, ten inserts and two updates, and one of B."""
-    async with database.session(AGENT_A) as session:
-        found = entities(AGENT_A)
-        session.add_all(found)
-        await session.flush()
-        found[0].name = "renamed"
-        found[4].description = "described"
-    async with database.session(AGENT_B) as session:
-        session.add(skill(governance_agent_id=AGENT_B))
-
-
-def _direct_writes(table: str) -> tuple[str, ...]:
-    return (
-        f"INSERT INTO plant.{table} SELECT * FROM plant.{table}",
-        f"UPDATE plant.{table} SET governance_agent_id = governance_agent_id",
-        f"DELETE FROM plant.{table}",
-        f"TRUNCATE plant.{table}",
-    )
-
-
 async def _refusal(database: Database, statement: str, *, role: str | None = None, replica: bool = False) -> str:
     """The text with which a statement is refused for want of privilege, in the given role, or in replica mode."""
     with pytest.raises(InsufficientPrivilege) as caught:
@@ -462,11 +377,6 @@ async def _refusal(database: Database, statement: str, *, role: str | None = Non
             await session.execute(text(statement))
     assert caught.value.sqlstate == "42501"
     return str(caught.value)
-
-
-async def _set(session: AsyncSession, settings: dict[str, str]) -> None:
-    for name, value in settings.items():
-        await session.execute(text("SELECT set_config(:name, :value, true)"), {"name": name, "value": value})
 
 
 async def _change(session: AsyncSession, entity: Skill, change: str | dict[str, Any]) -> None:
@@ -483,28 +393,3 @@ async def _change(session: AsyncSession, entity: Skill, change: str | dict[str, 
 async def _stored(database: Database, identifier: UUID) -> BaseEntity:
     async with database.session(AGENT_A) as session:
         return await session.get_one(BaseEntity, identifier)
-
-
-@asynccontextmanager
-async def _undone(session: AsyncSession, *statements: str) -> AsyncIterator[None]:
-    """The block sees what the statements did; afterwards it is undone."""
-    async with session.begin_nested() as savepoint:
-        for statement in statements:
-            await session.execute(text(statement))
-        yield
-        await savepoint.rollback()
-
-
-async def _write(database: Database, number: int, shared: UUID) -> None:
-    """25 changes in 17 transactions: half of the writers lock the shared row first, the others their own."""
-    own = skill()
-    async with database.session(AGENT_A) as session:
-        session.add(own)
-    update = text("UPDATE plant.base_entity SET change_reason = :reason WHERE id = :id")
-    both = [own.id, shared] if number % 2 else [shared, own.id]
-    for turn in range(8):
-        for identifiers in (both, [own.id]):
-            async with database.session(AGENT_A) as session:
-                for identifier in identifiers:
-                    reason = f"{number} {turn} {len(identifiers)}"
-                    await session.execute(update, {"id": identifier, "reason": reason})

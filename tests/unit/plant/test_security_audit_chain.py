@@ -1,0 +1,124 @@
+"""plant.security.audit_chain: encoding and judging without a database."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+
+import pytest
+
+from plant.security.audit_chain import GENESIS, Chain, Entry, Reason, canonical, link
+
+AGENT_A = "agent-a"
+MOMENT = datetime(2026, 11, 23, 1, 2, 3, 4, tzinfo=UTC)
+
+
+def entries(count: int, agent: str = AGENT_A) -> list[Entry]:
+    """A good chain."""
+    made: list[Entry] = []
+    for seq in range(1, count + 1):
+        prev_hash = made[-1].hash if made else GENESIS
+        bare = Entry(agent, seq, MOMENT, 7, "plant_app", "insert", "skill", "id", 1, "aa", "{}", prev_hash, "")
+        made.append(bare._replace(hash=link(prev_hash, canonical(bare))))
+    return made
+
+
+def judge(found: list[Entry], seq: int, last_hash: str) -> tuple[int, int | None, Reason | None]:
+    """Good entries, first bad one, reason."""
+    chain = Chain(AGENT_A)
+    for entry in found:
+        chain.feed(entry)
+    chain.end(seq, last_hash)
+    verdict = chain.verdict()
+    return verdict.entries, verdict.bad_seq, verdict.reason
+
+
+def test_the_canonical_form_is_a_json_array() -> None:
+    """Moments in microseconds, text quoted, the content as it is stored."""
+    entry = entries(1)[0]._replace(actor='a"b', content='{"x": null}')
+
+    assert canonical(entry) == (
+        '["plant.audit.1", "agent-a", 1, 1795395723000004, 7, "a\\"b", "insert", "skill", "id", 1, "aa", {"x": null}]'
+    )
+
+
+def test_no_two_entries_share_a_form() -> None:
+    """Moving a letter from one field to the next changes it."""
+    entry = entries(1)[0]
+
+    assert canonical(entry._replace(actor="ab", action="c")) != canonical(entry._replace(actor="a", action="bc"))
+
+
+def test_a_link_is_sha256_of_both() -> None:
+    """In UTF-8."""
+    assert link("ab", "é") == hashlib.sha256("abé".encode()).hexdigest()
+
+
+def test_a_good_chain_is_intact() -> None:
+    """Every entry counts, the last hash is the head."""
+    found = entries(3)
+
+    assert judge(found, 3, found[-1].hash) == (3, None, None)
+    assert judge([], 0, GENESIS) == (0, None, None)
+
+
+@pytest.mark.parametrize(
+    "field", [field for field in Entry._fields if field not in ("prev_hash", "hash", "created_at")]
+)
+def test_every_field_is_covered(field: str) -> None:
+    """A change of any one is found at its entry."""
+    found = entries(3)
+    value = getattr(found[1], field)
+    found[1] = found[1]._replace(**{field: value + 1 if isinstance(value, int) else f"{value} "})
+
+    assert judge(found, 3, found[-1].hash)[:2] == (1, 2)
+
+
+def test_the_moment_is_covered() -> None:
+    """To the microsecond; one that no datetime holds is wrong too."""
+    found = entries(2)
+    for moment in (MOMENT.replace(microsecond=5), None):
+        assert judge([found[0]._replace(created_at=moment), found[1]], 2, found[1].hash) == (0, 1, Reason.HASH)
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ([0, 2, 3], (1, 2, Reason.MISSING)),
+        ([1, 2, 3], (0, 1, Reason.MISSING)),
+        ([0, 1, 2], (3, 4, Reason.MISSING)),
+        ([], (0, 1, Reason.MISSING)),
+    ],
+)
+def test_a_missing_entry_is_named(order: list[int], expected: tuple[int, int, Reason]) -> None:
+    """In the middle, at the start, at the end, and all of them."""
+    found = entries(4)
+
+    assert judge([found[n] for n in order], 4, found[-1].hash) == expected
+
+
+def test_a_forged_tail_is_named() -> None:
+    """More entries than the head knows, or another last one."""
+    found = entries(3)
+
+    assert judge(found, 2, found[1].hash) == (2, 3, Reason.FORGED)
+    assert judge(found, 3, "f" * 64) == (2, 3, Reason.HEAD)
+
+
+def test_a_broken_link_is_named() -> None:
+    """An entry that follows another hash than its predecessor's."""
+    found = entries(3)
+    found[1] = found[1]._replace(prev_hash="f" * 64)
+
+    assert judge(found, 3, found[-1].hash) == (1, 2, Reason.LINK)
+
+
+def test_marks_are_compared_where_they_are_reached() -> None:
+    """A signed hash that differs names its entry; one that agrees is used up."""
+    found = entries(3)
+    chain, expected = Chain(AGENT_A), {1: {found[0].hash}, 2: {"f" * 64}, 9: {"e" * 64}}
+    for entry in found:
+        chain.feed(entry)
+        chain.mark(expected)
+
+    assert (chain.bad, expected.keys()) == ((2, Reason.CHECKPOINT), {9})
