@@ -155,16 +155,12 @@ def test_settings(lease: ContainerLease) -> None:
     found = settings_of(lease.server, "work_mem", "fsync", "server_encoding", "max_connections")
 
     assert found == {"work_mem": "5120", "fsync": "off", "server_encoding": "UTF8", "max_connections": "33"}
-    assert ask(lease.server, "select datcollate, datctype from pg_database where datname = 'template1'") == [
-        ("C", "C")
-    ]
+    assert ask(lease.server, "select datcollate, datctype from pg_database where datname = 'template1'") == [("C", "C")]
 
 
 def test_extensions(lease: ContainerLease) -> None:
     """Vector and uuid-ossp can be had."""
-    names = ask(
-        lease.server, "select name from pg_available_extensions where name in ('vector', 'uuid-ossp')"
-    )
+    names = ask(lease.server, "select name from pg_available_extensions where name in ('vector', 'uuid-ossp')")
 
     assert {name for (name,) in names} == {"uuid-ossp", "vector"}
 
@@ -326,9 +322,7 @@ def ours(engine: Engine) -> list[str]:
     return [each["Names"][0] for each in found if each["Labels"].get(f"{PREFIX}snapshot") not in kept]
 
 
-def test_keep(
-    provider: ContainerProvider, snapshot: str, docker_engine: Engine, leases: list[ContainerLease]
-) -> None:
+def test_keep(provider: ContainerProvider, snapshot: str, docker_engine: Engine, leases: list[ContainerLease]) -> None:
     """A kept server stays when its lease is over, until the command that was given ends it."""
     lease = start(provider, spec_for(CELL), snapshot)
     leases.append(lease)
@@ -496,8 +490,6 @@ def test_sweep(docker_engine: Engine, secret: bytes, tmp_path: Path, lease: Cont
     swept = sweep(docker_engine)
 
     assert [line for line in alive if str(process.pid) in line] == []
-    assert [
-        line.endswith(f" of dead process {process.pid}") for line in swept if str(process.pid) in line
-    ] == [True]
+    assert [line.endswith(f" of dead process {process.pid}") for line in swept if str(process.pid) in line] == [True]
     assert labelled(docker_engine, label) == []
     assert docker_engine.container(lease.name) is not None
