@@ -6,13 +6,13 @@ It runs what `plant.ml.nearest` decides. What it sets on the server ends with th
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import ColumnElement, Engine, Row, Select, text
+from sqlalchemy import ColumnElement, Engine, Row, Select, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plant.core.errors import ConfigurationError
@@ -92,37 +92,51 @@ async def _few(session: AsyncSession, k: int, where: tuple[ColumnElement[bool], 
     return bool(await session.scalar(count_statement(where), {"fetch": ITERATIVE_SPARE * k}))
 
 
-# An index scan may not sort what it finds; few rows of many are not to be looked for in all of them.
-CONFIGURE: Final = """
-    WITH before AS MATERIALIZED (SELECT current_setting('{name}') AS value)
-    SELECT value, set_config('{name}', 'off', true){more}
-    FROM before
-"""
 EF_SEARCH: Final = ", set_config('hnsw.ef_search', :ef_search, true)"
-SINGLE: Final = text(CONFIGURE.format(name="enable_sort", more=EF_SEARCH))
-ITERATIVE: Final = text(
-    CONFIGURE.format(name="enable_sort", more=f"{EF_SEARCH}, set_config('hnsw.iterative_scan', 'relaxed_order', true)")
-)
-AMONG_FEW: Final = text(CONFIGURE.format(name="enable_seqscan", more=""))
-RESTORE: Final = text("SELECT set_config(:name, :value, true)")
+ITERATIVE_SCAN: Final = ", set_config('hnsw.iterative_scan', 'relaxed_order', true)"
+
+
+class Bounds(NamedTuple):
+    """Settings by name, SQL that sets them for now and tells what they were, and SQL that makes them that again."""
+
+    names: tuple[str, ...]
+    configure: TextClause
+    restore: TextClause
+
+
+def _bounds(settings: Mapping[str, str], more: str = "") -> Bounds:
+    now = ", ".join(f"current_setting('{name}') AS {name}" for name in settings)
+    new = ", ".join(f"set_config('{name}', '{value}', true) AS new_{name}" for name, value in settings.items())
+    old = ", ".join(f"set_config('{name}', :{name}, true)" for name in settings)
+    return Bounds(
+        names=tuple(settings),
+        configure=text(f"WITH before AS MATERIALIZED (SELECT {now}) SELECT *, {new}{more} FROM before"),
+        restore=text(f"SELECT {old}"),
+    )
+
+
+SINGLE: Final = _bounds({"enable_sort": "off"}, EF_SEARCH)
+ITERATIVE: Final = _bounds({"enable_sort": "off"}, EF_SEARCH + ITERATIVE_SCAN)
+AMONG_FEW: Final = _bounds({"enable_seqscan": "off", "max_parallel_workers_per_gather": "0"})
 
 
 async def _run(
     session: AsyncSession, attempt: Attempt, statement: Select[Any], values: dict[str, Any], *, few: bool
 ) -> Sequence[Row[Any]]:
     """The planner does not know the agent's share of the rows: it would rather sort them than use the vectors' index,
-    and read the whole table for the few that an agent has.
+    and would read the whole table, with workers that take longer to start than the search, for an agent that has few.
 
-    So one of the two is forbidden it during the search; all settings end with the transaction, and this one at once.
+    So these are forbidden it during the search; all settings end with the transaction, and these at once.
     """
+    rows: Sequence[Row[Any]]
     if attempt.ef_search is None and not few:
-        rows: Sequence[Row[Any]] = (await session.execute(statement, values)).all()
+        rows = (await session.execute(statement, values)).all()
         return rows
-    if attempt.ef_search is None:
-        name, before = "enable_seqscan", await session.scalar(AMONG_FEW)
-    else:
-        configure = ITERATIVE if (await capabilities(session)).iterative_scan else SINGLE
-        name, before = "enable_sort", await session.scalar(configure, {"ef_search": str(attempt.ef_search)})
+    bounds, effort = AMONG_FEW, {}
+    if attempt.ef_search is not None:
+        bounds = ITERATIVE if (await capabilities(session)).iterative_scan else SINGLE
+        effort = {"ef_search": str(attempt.ef_search)}
+    before = (await session.execute(bounds.configure, effort)).mappings().one()
     rows = (await session.execute(statement, values)).all()
-    await session.execute(RESTORE, {"name": name, "value": before})
+    await session.execute(bounds.restore, {name: before[name] for name in bounds.names})
     return rows

@@ -45,19 +45,19 @@ def main() -> int:
     table = load(ROOT, options={"memory": False, "settings": PRODUCTION})
     cell = Cell.parse(options.cell)
     console = Console(width=None if sys.stdout.isatty() else 160)
-    started = time.time()
+    started, facts, figures = time.time(), list[str](), list[Figure]()
     try:
         with ground(table, cell, quick=options.quick) as found:
-            facts = found.describe()
+            facts += found.describe()
             console.print(*facts, sep="\n", markup=False, highlight=False)
-            figures = [figure for name in options.names or MEASUREMENTS for figure in _measure(found, name, console)]
+            for name in options.names or MEASUREMENTS:
+                figures += _measure(found, name, console)
     except PgMatrixError as error:
-        console.print(f"no server for {cell}: {error}", markup=False, highlight=False, style="red")
-        return 1
+        figures.append(Figure(what=f"a server for {cell}", failed=f"{type(error).__name__}: {error}"))
     print_figures(console, f"plant on {cell}{', quick' if options.quick else ''}", figures)
     path = _write(table, cell, options.quick, started, facts, figures)
     console.print(f"{_summary(figures)}; every sample: {path}", markup=False, highlight=False)
-    return 1 if not figures or any(figure.verdict is Verdict.FAILED for figure in figures) else 0
+    return 1 if any(figure.verdict is Verdict.FAILED for figure in figures) else 0
 
 
 def _options() -> argparse.Namespace:

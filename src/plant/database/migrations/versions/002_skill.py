@@ -42,7 +42,8 @@ CREATE FUNCTION plant.refuse_type(table_name text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RAISE EXCEPTION USING ERRCODE = 'foreign_key_violation',
-        MESSAGE = 'the base_entity row is of another entity_type than ' || table_name,
+        MESSAGE = 'the base_entity row is of another entity_type than ' || table_name
+            || ', or of an earlier transaction',
         SCHEMA = 'plant', TABLE = table_name, COLUMN = 'id', CONSTRAINT = 'fk_' || table_name || '_entity_type';
 END $$
 """
