@@ -165,8 +165,15 @@ def _up(options: argparse.Namespace, config: Config) -> int:
 
 
 def _clean(_: argparse.Namespace, config: Config) -> int:
+    from pgmatrix.provision import providers
     from pgmatrix.servers.cache import cache_root
+    from pgmatrix.servers.guard import Guard
 
+    cell = _one_cell_a_major(config)[0]
+    for provider in providers(config, Guard()):
+        if provider.refusal(cell) is None:
+            for name in provider.prune(0):
+                print(f"removed {name}")
     for folder in (cache_root(config["cache"]), config.root / ".pgmatrix"):
         if folder.is_dir():
             shutil.rmtree(folder)

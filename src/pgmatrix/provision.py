@@ -33,6 +33,7 @@ from pgmatrix.servers.protocol import Lease, Provider, Server, ServerSpec
 from pgmatrix.servers.tuning import settings_for
 
 log = logging.getLogger("pgmatrix")
+KEPT_SNAPSHOTS = 16  # 30 to 50 MB each; a run of four cells uses four
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +149,7 @@ def _make_snapshot(provider: Provider, spec: ServerSpec, order: _Order) -> None:
         with _client(lease.server) as client:
             ensure_template(client, lease.server, order.recipe, order.key, order.token)
         lease.save(order.key)
+        provider.prune(KEPT_SNAPSHOTS)
     finally:
         lease.stop()
 

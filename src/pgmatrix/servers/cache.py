@@ -130,11 +130,13 @@ class Cache:
             os.utime(path)
         return path
 
-    def prune(self, keep: int) -> None:
-        """Remove all but the `keep` entries that were used last."""
+    def prune(self, keep: int) -> list[str]:
+        """Remove all but the `keep` entries that were used last; their keys."""
         entries = sorted(self.folder.glob(f"[!.]*/{_MANIFEST}"), key=lambda found: found.parent.stat().st_mtime)
-        for manifest in entries[: max(0, len(entries) - keep)]:
-            self.remove(manifest.parent.name)
+        removed = [manifest.parent.name for manifest in entries[: max(0, len(entries) - keep)]]
+        for key in removed:
+            self.remove(key)
+        return removed
 
     def remove(self, key: str) -> None:
         """Remove entry `key`, if it is here."""

@@ -28,7 +28,6 @@ from pgmatrix.servers.watchdog import end_process, remove_tree, start_time
 
 _PORT = 5432
 _SUPERUSER = "postgres"
-_KEPT_CLUSTERS = 16  # about 30 MB each; a run of 4 cells uses 6
 _INITDB = ("--no-sync", "--no-instructions", "--auth=trust", "--wal-segsize=1", f"--username={_SUPERUSER}")
 
 
@@ -64,6 +63,10 @@ class EmbeddedProvider:
     def has(self, key: str) -> bool:
         """Whether cluster `key` is in the cache."""
         return self._clusters.has(key)
+
+    def prune(self, keep: int) -> list[str]:
+        """Remove all clusters but the `keep` used last; their keys."""
+        return self._clusters.prune(keep)
 
     def start(self, spec: ServerSpec, *, key: str | None, reason: str) -> Lease:
         """Copy a cluster and start it. Raises ServerError or CacheError; nothing is left running then."""
@@ -156,7 +159,6 @@ class EmbeddedLease:
             self._clusters.sweep(key)
             if not self._clusters.has(key):
                 self._publish(key)
-        self._clusters.prune(_KEPT_CLUSTERS)
         self.stop()
 
     def _publish(self, key: str) -> None:

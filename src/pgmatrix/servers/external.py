@@ -38,6 +38,10 @@ class ExternalProvider:
         """Never: nothing is kept."""
         return False
 
+    def prune(self, keep: int) -> list[str]:
+        """Nothing is kept, nothing is removed."""
+        return []
+
     def start(self, spec: ServerSpec, *, key: str | None, reason: str) -> Lease:
         """Connect once, to prove that it answers. Raises ServerUnavailable."""
         server = parse_dsn(self._dsns[spec.cell.major], spec.cell, reason=reason)

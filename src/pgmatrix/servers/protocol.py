@@ -119,6 +119,10 @@ class Provider(Protocol):
         """Whether snapshot `key` is kept here."""
         ...
 
+    def prune(self, keep: int) -> list[str]:
+        """Remove all snapshots but the `keep` used or made last; what was removed."""
+        ...
+
     def start(self, spec: ServerSpec, *, key: str | None, reason: str) -> Lease:
         """Start a server, from snapshot `key` if given. Returns when the cell's own driver has run `select 1`.
 

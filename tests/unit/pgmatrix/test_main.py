@@ -239,8 +239,11 @@ def test_no_run_is_an_error(project: Path, capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err == "pgmatrix: no run is recorded here\n  do    nox -s integration\n"
 
 
-def test_cleaning_removes_cache_and_runs_and_nothing_else(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cleaning_removes_cache_and_runs_and_nothing_else(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Cache and records go, and are named; a second time there is nothing to do."""
+    monkeypatch.setenv("PGMATRIX_PROVIDER", "embedded")
     (project / "cache").mkdir()
     (project / ".pgmatrix").mkdir()
 

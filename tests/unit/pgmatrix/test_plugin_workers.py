@@ -109,13 +109,14 @@ def test_durations_are_kept_by_file_and_the_least_counts(tmp_path: Path) -> None
 
 
 def test_damaged_durations_are_forgotten(tmp_path: Path) -> None:
-    """A file that is no JSON is removed, and costs nothing but its memory."""
+    """A file that is no JSON costs nothing but its memory, and the next run of its tests writes it anew."""
     write_durations(tmp_path, [("a.py::one", 1.0), ("b.py::two", 2.0)])
     damaged = next(tmp_path.rglob("a.py.json"))
     damaged.write_text("{", encoding="utf-8")
 
     assert read_durations(tmp_path) == {"b.py": 2.0}
-    assert not damaged.exists()
+    write_durations(tmp_path, [("a.py::one", 3.0)])
+    assert read_durations(tmp_path) == {"a.py": 3.0, "b.py": 2.0}
 
 
 def test_nothing_measured_is_nothing_known(tmp_path: Path) -> None:
