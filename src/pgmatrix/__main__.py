@@ -169,11 +169,12 @@ def _clean(_: argparse.Namespace, config: Config) -> int:
     from pgmatrix.servers.cache import cache_root
     from pgmatrix.servers.guard import Guard
 
-    cell = _one_cell_a_major(config)[0]
     for provider in providers(config, Guard()):
-        if provider.refusal(cell) is None:
+        try:
             for name in provider.prune(0):
                 print(f"removed {name}")
+        except PgMatrixError as error:
+            print(f"{provider.name}: nothing to remove: {error.wanted}")
     for folder in (cache_root(config["cache"]), config.root / ".pgmatrix"):
         if folder.is_dir():
             shutil.rmtree(folder)
