@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from plant.core.database import Database
 from plant.core.errors import UniqueViolation
@@ -146,3 +147,17 @@ async def test_a_reference_to_nothing_is_found(plant_db: Database) -> None:
         found = await review(session, entity)
 
         assert "L0.supersession" in {violation.code.value for violation in found}
+
+
+@pytest.mark.parametrize(("field", "empty"), [("tags", []), ("attributes", {})])
+async def test_none_for_a_list_or_an_object_is_the_empty_one(
+    async_session: AsyncSession, field: str, empty: object
+) -> None:
+    """A new entity whose tags or attributes are None gets the server's default."""
+    entity = skill(**{field: None})
+    async_session.add(entity)
+
+    await async_session.flush()
+    await async_session.refresh(entity)
+
+    assert getattr(entity, field) == empty
