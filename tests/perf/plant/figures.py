@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tests.perf.measure import Samples, Unit, ratio
-from tests.perf.table import Goal, Of, Verdict
+from tests.perf.table import Goal, Of, Verdict, goal_text
 
 RESAMPLES = 2000
 STYLES = {Verdict.MISSED: "yellow", Verdict.FAILED: "red"}
@@ -58,7 +58,7 @@ class Figure:
         shown = f"{self.ratio:.2f} ({ends[0]:.2f} to {ends[1]:.2f})" if ends else ""
         beside = f"{spread(self.baseline)} {self.baseline_what}".strip()
         unit = self.measured.unit if self.measured else Unit.SECONDS
-        return self.what, spread(self.measured), beside, shown, bound_text(self.goal, unit), str(self.verdict)
+        return self.what, spread(self.measured), beside, shown, goal_text(self.goal, unit), str(self.verdict)
 
     def to_json(self) -> dict[str, object]:
         """Everything, raw samples included."""
@@ -69,7 +69,7 @@ class Figure:
             "baseline_what": self.baseline_what,
             "ratio": self.ratio,
             "interval": self.interval,
-            "bound": bound_text(self.goal, self.measured.unit if self.measured else Unit.SECONDS),
+            "bound": goal_text(self.goal, self.measured.unit if self.measured else Unit.SECONDS),
             "verdict": self.verdict.value,
             "failed": self.failed,
         }
@@ -107,14 +107,6 @@ def spread(samples: Samples | None) -> str:
     if len(samples.values) == 1:
         return middle
     return f"{middle} ({amount(samples.least, samples.unit)} to {amount(samples.most, samples.unit)})"
-
-
-def bound_text(goal: Goal | None, unit: Unit) -> str:
-    """`<= 2.5 x`, `>= 50,000 /s`, or nothing."""
-    if goal is None:
-        return ""
-    sign = ">=" if goal.at_least else "<="
-    return f"{sign} {goal.bound:g} x" if goal.of is Of.RATIO else f"{sign} {amount(goal.bound, unit)}"
 
 
 def print_figures(console: Console, title: str, figures: Sequence[Figure]) -> None:
