@@ -111,8 +111,10 @@ RUN = begin_run()
 @nox.session(venv_backend="none", default=False)
 def plan(session: nox.Session) -> None:
     """Say what will run, on which provider and why, and prepare the environments."""
-    argv = [*json.loads(os.environ["PGMATRIX_ARGV"]), "--list", "--json"]
-    listed = subprocess.run([sys.executable, "-m", "nox", *argv], capture_output=True, text=True, check=True, cwd=ROOT)
+    argv = json.loads(os.environ["PGMATRIX_ARGV"])
+    own = argv[: argv.index("--")] if "--" in argv else argv  # what follows is pytest's
+    command = [sys.executable, "-m", "nox", *own, "--list", "--json"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     chosen = [one["call_spec"]["name"] for one in json.loads(listed.stdout) if one["name"] == "integration"]
     drivers = {Session.parse(name).cell.driver for name in chosen}
     with ThreadPoolExecutor() as pool:

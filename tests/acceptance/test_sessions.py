@@ -112,6 +112,15 @@ def test_a_session_without_tests_is_red_and_the_matrix_is_printed(nox: Nox) -> N
     assert ran.output.splitlines()[-1].startswith("0 of 1 sessions green")
 
 
+def test_what_follows_two_dashes_goes_to_pytest(nox: Nox) -> None:
+    """Arguments after `--` choose the tests of the session, once, and the plan before it is made as always."""
+    ran = nox("-s", PAIR[0], "--", "-k", "savepoint")
+
+    assert ran.code == 0, ran.output
+    assert ran.output.count("Running session plan") == 1
+    assert "1 of 1 sessions green, " in ran.output.splitlines()[-1]
+
+
 def test_a_failing_session_does_not_hide_the_others(nox: Nox) -> None:
     """A provider that cannot serve fails its session with the reason, and the report comes last all the same."""
     ran = nox("-s", PAIR[0], PGMATRIX_PROVIDER="external")
