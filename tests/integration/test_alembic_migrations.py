@@ -83,7 +83,7 @@ async def test_migration_creates_indexes(async_session: AsyncSession) -> None:
 
 
 async def test_base_entity_primary_key_exists(async_session: AsyncSession) -> None:
-    """The primary key of base_entity is its id, and a second row with the same id is refused."""
+    """The primary key of base_entity is its agent and id, and a second row of an agent with the same id is refused."""
     base, _ = records(skill())
     await insert(async_session, base)
     with pytest.raises(UniqueViolation) as caught:
@@ -91,7 +91,9 @@ async def test_base_entity_primary_key_exists(async_session: AsyncSession) -> No
 
     assert (caught.value.sqlstate, caught.value.constraint) == ("23505", "pk_base_entity")
     await async_session.rollback()
-    assert (await async_session.execute(PRIMARY_KEY)).all() == [("pk_base_entity", "PRIMARY KEY (id)")]
+    assert (await async_session.execute(PRIMARY_KEY)).all() == [
+        ("pk_base_entity", "PRIMARY KEY (governance_agent_id, id)")
+    ]
 
 
 async def test_skill_entity_inherits_from_base_entity(async_session: AsyncSession, create_test_skill: Factory) -> None:

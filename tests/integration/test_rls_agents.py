@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select, text
@@ -12,9 +13,11 @@ from plant.core.agents import AGENT_SETTING, acting_as, current_agent
 from plant.core.database import Database
 from plant.core.errors import CheckViolation, InsufficientPrivilege, InvalidValue
 from plant.models import BaseEntity, Skill
+from plant.security.audit import verify
 from plant.security.rls import openings
 from tests.fixtures.databases import AGENT_A, AGENT_B, APP, Superuser
 from tests.fixtures.factories import skill
+from tests.fixtures.locks import Observer
 from tests.fixtures.pools import DatabaseWith
 from tests.fixtures.rows import all_records, changed, entities, insert, records
 
@@ -183,6 +186,65 @@ async def test_tasks_act_as_their_own_agents(plant_db: Database) -> None:
     assert found == [[agent] for agent in agents]
     assert within == (AGENT_B, "agent-0")
     assert (after, current_agent.get()) == (AGENT_A, None)
+
+
+async def test_a_known_id_tells_nothing(plant_db: Database, observer: Observer) -> None:
+    """B may write an entity under an id that A has: nobody learns of the other's, each reads and changes its own."""
+    shared = uuid4()
+    for agent in (AGENT_A, AGENT_B):
+        async with plant_db.session(agent) as session:
+            session.add(skill(id=shared, governance_agent_id=agent, name=f"of {agent}"))
+    async with plant_db.session(AGENT_B) as session:
+        mine = await session.get(Skill, shared)
+        assert mine is not None
+        mine.name, mine.category = "changed", "soft_skill"
+    async with plant_db.session(AGENT_A) as session:
+        theirs = await session.get(BaseEntity, shared)
+    rows = await observer.rows(
+        "SELECT b.governance_agent_id, b.name, s.category, b.version FROM plant.base_entity b"
+        " JOIN plant.skill s USING (governance_agent_id, id) ORDER BY 1"
+    )
+    entries = await observer.rows("SELECT governance_agent_id, version FROM plant.audit_log ORDER BY 1, 2")
+
+    assert isinstance(theirs, Skill)
+    assert (theirs.name, theirs.version) == ("of agent-a", 1)
+    assert rows == [
+        (AGENT_A, "of agent-a", "technical", 1),
+        (AGENT_B, "changed", "soft_skill", 2),
+    ]
+    assert entries == [(AGENT_A, 1), (AGENT_B, 1), (AGENT_B, 2)]
+
+
+async def test_one_id_of_two_agents_in_one_transaction(plant_db: Database, observer: Observer) -> None:
+    """Two agents' entities of one id, written in one transaction, are two entries of two chains that are intact."""
+    shared = str(uuid4())
+    async with plant_db.session(AGENT_A) as session:
+        for agent in (AGENT_A, AGENT_B):
+            await set_agent(session, agent)
+            await insert(session, *records(skill(id=UUID(shared), governance_agent_id=agent)))
+    entries = await observer.rows("SELECT governance_agent_id, seq, CAST(entity_id AS text) FROM plant.audit_log")
+
+    assert sorted(entries) == [(AGENT_A, 1, shared), (AGENT_B, 1, shared)]
+    for agent in (AGENT_A, AGENT_B):
+        async with plant_db.session(agent) as session:
+            assert (await verify(session, agent)).intact
+
+
+async def test_a_session_keeps_to_one_agent(plant_db: Database) -> None:
+    """A session that holds one agent's entities refuses to act as another, also where it would ask no server."""
+    async with plant_db.session() as session:
+        with acting_as(AGENT_A):
+            session.add(entity := skill())
+            await session.commit()
+        with acting_as(AGENT_B):
+            with pytest.raises(InvalidValue, match="holds objects of another governance agent") as kept:
+                await session.get(Skill, entity.id)
+            with pytest.raises(InvalidValue) as begun:
+                await session.scalar(AGENT_NOW)
+            session.expunge_all()
+            assert await session.get(Skill, entity.id) is None
+
+    assert kept.value.field == begun.value.field == "governance_agent_id"
 
 
 async def test_openings_are_found(superuser: Superuser) -> None:

@@ -26,6 +26,7 @@ AGENT_SETTING = "app.current_agent_id"
 MAX_LENGTH = 200
 INFO_KEY = "plant.agent"
 RAW_KEY = "plant.raw"
+TOLD_KEY = "plant.told"
 # A session made by hand: no agent of its own, no settings, no PgBouncer.
 NOTHING: tuple[str | None, Mapping[str, str], bool] = (None, {}, False)
 
@@ -88,6 +89,23 @@ class PlantSession(Session):
     # What every statement goes through.
     _connection_for_bind = _typed(Session._connection_for_bind)
 
+    def _identity_lookup(self, *args: Any, **kwargs: Any) -> Any:
+        """Where `get` looks first; an id says which row only among those of one agent."""
+        _agent_of(self)
+        return super()._identity_lookup(*args, **kwargs)
+
+
+def _agent_of(session: Session) -> str | None:
+    """The agent the session acts as now; raises InvalidValue where it still holds another's objects."""
+    own, _, _ = session.info.get(INFO_KEY, NOTHING)
+    agent: str | None = own if own is not None else current_agent.get()
+    if session.info.get(TOLD_KEY, agent) != agent and len(session.identity_map):
+        raise InvalidValue(
+            "the session holds objects of another governance agent: use a new session for each agent.",
+            field="governance_agent_id",
+        )
+    return agent
+
 
 def begin_info(agent: str | None, settings: Mapping[str, str], *, pgbouncer: bool) -> dict[str, Any]:
     """`info` for a PlantSession: its own agent or None, and server settings for each transaction.
@@ -103,8 +121,8 @@ def _tell_server(session: Session, transaction: SessionTransaction, connection: 
     """The settings ride on BEGIN, which the driver has yet to send; a savepoint inherits them."""
     if transaction.nested:
         return
-    own, settings, behind_pgbouncer = session.info.get(INFO_KEY, NOTHING)
-    agent = own if own is not None else current_agent.get()
+    _, settings, behind_pgbouncer = session.info.get(INFO_KEY, NOTHING)
+    session.info[TOLD_KEY] = agent = _agent_of(session)
     if agent is not None or behind_pgbouncer:
         settings = {**settings, AGENT_SETTING: agent or ""}
     raw: Raw = connection.connection.driver_connection  # type: ignore[assignment]

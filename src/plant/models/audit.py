@@ -66,7 +66,7 @@ audit_pending = Table(
     Column("transaction_id", BigInteger, autoincrement=False),
     Column("entity_id", Uuid),
     Column("version", Integer, autoincrement=False),
-    Column("governance_agent_id", Text, nullable=False),
+    Column("governance_agent_id", Text),
     Column("entity_type", Text, nullable=False),
     Column("action", Text, nullable=False),
     Column("actor", Text, nullable=False),
@@ -74,7 +74,7 @@ audit_pending = Table(
     Column("awaits_child", Boolean, nullable=False, server_default=text("true")),
     Column("version_hash", Text, nullable=False),
     Column("content", JSONB, nullable=False),
-    PrimaryKeyConstraint("transaction_id", "entity_id", "version"),
+    PrimaryKeyConstraint("transaction_id", "entity_id", "version", "governance_agent_id"),
     prefixes=["UNLOGGED"],
 )
 """What the running transaction changed and COMMIT will seal into the chain; empty between transactions."""

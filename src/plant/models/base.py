@@ -18,6 +18,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    PrimaryKeyConstraint,
     Text,
     UniqueConstraint,
     Uuid,
@@ -52,7 +53,7 @@ class BaseEntity(Base):
 
     __tablename__ = "base_entity"
     __table_args__: Any = (
-        UniqueConstraint("governance_agent_id", "id"),
+        PrimaryKeyConstraint("governance_agent_id", "id"),
         UniqueConstraint("governance_agent_id", "external_id"),
         UniqueConstraint("governance_agent_id", "supersedes_id"),
         ForeignKeyConstraint(["governance_agent_id", "parent_id"], OWN_KEY, ondelete="RESTRICT"),
@@ -83,7 +84,7 @@ class BaseEntity(Base):
         CheckConstraint("parent_id <> id", name="parent_id"),
     )
     # identity
-    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, server_default=text("gen_random_uuid()"))
+    id: Mapped[UUID] = mapped_column(Uuid, server_default=text("gen_random_uuid()"))
     governance_agent_id: Mapped[str] = mapped_column(Text)
     entity_type: Mapped[str] = mapped_column(Text)
     external_id: Mapped[str | None] = mapped_column(Text)
@@ -121,6 +122,8 @@ class BaseEntity(Base):
     # A change made since the entity was read is not overwritten: the ORM compares versions, the server raises them.
     __mapper_args__: Any = MappingProxyType(
         {
+            # A session sees one agent's rows, among which the id says which one.
+            "primary_key": ["id"],
             "polymorphic_on": "entity_type",
             "polymorphic_abstract": True,
             "version_id_col": version,

@@ -83,7 +83,7 @@ BEGIN
         IF tg_op = 'UPDATE' OR entity.version_hash <> hash THEN
             UPDATE plant.audit_pending p SET content = entity.content, version_hash = hash, awaits_child = false
              WHERE p.transaction_id = plant.audit_transaction() AND p.entity_id = row.id AND p.version = entity.version
-               AND p.awaits_child;
+               AND p.governance_agent_id = agent AND p.awaits_child;
         END IF;
     END LOOP;
     IF agent <> acting THEN
@@ -140,7 +140,7 @@ BEGIN
                 entry.transaction_id, entry.actor, entry.action, entry.entity_type, entry.entity_id, entry.version,
                 entry.version_hash, entry.content, head.hash, hash);
             head.hash := hash;
-            found_it := found_it OR entry.entity_id = NEW.id;
+            found_it := found_it OR entry.entity_id = NEW.id AND entry.governance_agent_id = NEW.governance_agent_id;
         END LOOP;
         UPDATE plant.audit_head h SET seq = head.seq, hash = head.hash
          WHERE h.governance_agent_id = head.governance_agent_id;

@@ -90,7 +90,7 @@ BEGIN
         IF NEW IS DISTINCT FROM before OR NEW.version_hash <> hash OR NOT EXISTS (
             SELECT FROM plant.audit_pending p
              WHERE p.transaction_id = plant.audit_transaction() AND p.entity_id = NEW.id
-               AND p.version = NEW.version AND p.awaits_child) THEN
+               AND p.version = NEW.version AND p.governance_agent_id = NEW.governance_agent_id AND p.awaits_child) THEN
             NEW.version := NEW.version + 1;
             NEW.updated_at := greatest(clock_timestamp(), NEW.updated_at);
             INSERT INTO plant.audit_pending (transaction_id, governance_agent_id, entity_id, entity_type, version,

@@ -73,9 +73,8 @@ INDEXES = (
         UNIQUE (governance_agent_id, external_id)""",
     """ALTER TABLE plant.base_entity ADD CONSTRAINT uq_base_entity_governance_agent_id_supersedes_id
         UNIQUE (governance_agent_id, supersedes_id)""",
-    "ALTER TABLE plant.base_entity ADD CONSTRAINT pk_base_entity PRIMARY KEY (id)",
-    """ALTER TABLE plant.base_entity ADD CONSTRAINT uq_base_entity_governance_agent_id_id
-        UNIQUE (governance_agent_id, id)""",
+    # A key of the id alone would tell whoever inserts a known id that another agent has it.
+    "ALTER TABLE plant.base_entity ADD CONSTRAINT pk_base_entity PRIMARY KEY (governance_agent_id, id)",
     """ALTER TABLE plant.base_entity ADD CONSTRAINT fk_base_entity_governance_agent_id_parent_id_base_entity
         FOREIGN KEY (governance_agent_id, parent_id)
         REFERENCES plant.base_entity (governance_agent_id, id) ON DELETE RESTRICT""",

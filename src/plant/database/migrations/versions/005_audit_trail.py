@@ -54,7 +54,7 @@ CREATE UNLOGGED TABLE plant.audit_pending (
     awaits_child boolean NOT NULL DEFAULT true,
     version_hash text NOT NULL,
     content jsonb NOT NULL,
-    CONSTRAINT pk_audit_pending PRIMARY KEY (transaction_id, entity_id, version)
+    CONSTRAINT pk_audit_pending PRIMARY KEY (transaction_id, entity_id, version, governance_agent_id)
 )
 """
 
