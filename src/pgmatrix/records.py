@@ -5,38 +5,74 @@ Says nothing about whether a result is good.
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from pgmatrix import plain
 from pgmatrix.errors import RecordError
 
-SCHEMA = 1
+SCHEMA = 2
+_NOTHING: Mapping[str, str] = MappingProxyType({})  # one for all, for there may be 200,000 results
+
+
+def _nothing() -> Mapping[str, str]:
+    return _NOTHING
+
+
+class Outcome(StrEnum):
+    """What became of a test, from its best to its worst. `flaky`: it failed, and passed when it was run again;
+    `xfailed`: it failed as its mark says; `xpassed`: it passed although its mark says it fails; `error`: it, or its
+    file, broke outside the call: in set-up, teardown or collection."""
+
+    PASSED = "passed"
+    XFAILED = "xfailed"
+    SKIPPED = "skipped"
+    XPASSED = "xpassed"
+    FLAKY = "flaky"
+    FAILED = "failed"
+    ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestResult:
-    """One test: its node id, what became of it, and its seconds over set-up, call and teardown.
+    """One test: its node id, what became of it, and its seconds over set-up, call and teardown, all tries together.
 
-    `outcome` is passed, failed, error (outside the call), skipped, xfailed or xpassed.
+    A file that could not be collected, or was skipped as a whole, is a result of its own with the file as its id.
+    `detail` is the traceback of a failure, or the reason of a skip or an expected failure; empty for what passed.
+    `sections` are what a failure printed and logged, by title ("Captured stdout call", "PostgreSQL log of this test").
+    `tries` counts how often it was run.
     """
 
     __test__ = False
 
     test: str
-    outcome: str
+    outcome: Outcome
     seconds: float
+    detail: str = ""
+    sections: Mapping[str, str] = field(default_factory=_nothing)
+    tries: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A session as it went. Times are Unix seconds; `facts` are `servers.identity.Facts`, empty without a server.
+    """A session as it went. Times are Unix seconds.
 
-    `workers` counts xdist workers, 0 meaning none; `crashed` names those that died. `error` says why no test ran.
+    What was claimed: `run` (the run's id), `session` (its spelling, which names layer, PostgreSQL major and driver),
+    `commit` (the sources' commit; empty where there is no git) and `dirty` (whether they differed from it).
+
+    What was measured: `facts` are `servers.identity.Facts` (server version as text and number, provider and why,
+    extensions, settings), empty without a server; `drivers` are the PostgreSQL drivers that the processes which ran
+    tests had imported, with their versions; `python` and `pgmatrix` are versions.
+
+    What happened: `collected` counts the tests pytest found and meant to run; `narrowed` says by what the session was
+    cut to a part of its layer ("-k savepoint", "3 tests deselected"), empty for a whole one; `workers` counts xdist
+    workers, 0 meaning none; `crashed` names those that died; `error` says why no test ran; `exit_code` is pytest's.
     """
 
     run: str
@@ -52,6 +88,13 @@ class Record:
     warnings: tuple[str, ...] = ()
     crashed: tuple[str, ...] = ()
     error: str = ""
+    commit: str = ""
+    dirty: bool = False
+    drivers: Mapping[str, str] = field(default_factory=_nothing)
+    python: str = ""
+    pgmatrix: str = ""
+    collected: int = 0
+    narrowed: tuple[str, ...] = ()
     schema: int = SCHEMA
 
     def count(self, *outcomes: str) -> int:
@@ -78,29 +121,30 @@ def record_path(folder: Path, session: str) -> Path:
 def write(folder: Path, record: Record) -> Path:
     """Write `record` below the run's `folder`, atomically."""
     path = record_path(folder, record.session)
+    write_text(path, plain.dumps(record, indent=1))
+    return path
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all, readable as the user's mask says; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, private = tempfile.mkstemp(prefix=".", dir=path.parent)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(asdict(record), file, indent=1)
+        file.write(text)
     Path(private).rename(path)
-    return path
 
 
 def read(path: Path) -> Record:
     """The record at `path`; what later versions added is left out. Raises RecordError."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if values["schema"] > SCHEMA:
+        values = plain.parse(path.read_text(encoding="utf-8"))
+        schema = values["schema"]
+        if schema > SCHEMA:
             raise RecordError(
-                f"{path} has schema {values['schema']}, this pgmatrix reads up to {SCHEMA}",
+                f"{path} has schema {schema}, this pgmatrix reads up to {SCHEMA}",
                 do_next="read it with the version that wrote it, or a later one",
             )
-        known = {item.name for item in fields(Record)}
-        result = {item.name for item in fields(TestResult)}
-        tests = tuple(TestResult(**{n: test[n] for n in test if n in result}) for test in values.pop("tests"))
-        found: dict[str, Any] = {name: value for name, value in values.items() if name in known}
-        found |= {name: tuple(found.get(name, ())) for name in ("warnings", "crashed")}
-        return Record(tests=tests, **found)
+        return plain.from_plain(Record, values)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RecordError(f"{path} is not a record: {error}", do_next="remove it, or run its session again") from error
 

@@ -10,23 +10,23 @@ from typing import Any
 
 import pytest
 
-from pgmatrix.records import TestResult
+from pgmatrix.records import Outcome, TestResult
 
-_RANK = ("passed", "xfailed", "skipped", "xpassed", "failed", "error")
+_RANK = tuple(Outcome)
 
 
 class Outcomes:
     """Listens to pytest's reports, also those xdist workers send."""
 
     def __init__(self) -> None:
-        self._found: dict[str, tuple[str, float]] = {}
+        self._found: dict[str, tuple[Outcome, float]] = {}
         self.warnings: list[str] = []
         self.crashed: list[str] = []
         self.kept: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take one phase of one test."""
-        outcome, seconds = self._found.get(report.nodeid, ("passed", 0.0))
+        outcome, seconds = self._found.get(report.nodeid, (Outcome.PASSED, 0.0))
         worst = max(outcome, _outcome(report), key=_RANK.index)
         self._found[report.nodeid] = (worst, seconds + report.duration)
         if report.when == "teardown":
@@ -37,7 +37,7 @@ class Outcomes:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Take a file that could not be collected, or was skipped as a whole, as a result of its own."""
         if not report.passed:
-            self._found[report.nodeid] = ("error" if report.failed else "skipped", 0.0)
+            self._found[report.nodeid] = (Outcome.ERROR if report.failed else Outcome.SKIPPED, 0.0)
 
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage, nodeid: str) -> None:
         """Take one warning."""
@@ -57,11 +57,11 @@ class Outcomes:
         )
 
 
-def _outcome(report: pytest.TestReport) -> str:
+def _outcome(report: pytest.TestReport) -> Outcome:
     if hasattr(report, "wasxfail"):
-        return "xfailed" if report.skipped else "xpassed"
+        return Outcome.XFAILED if report.skipped else Outcome.XPASSED
     if report.failed:
-        return "failed" if report.when == "call" else "error"
+        return Outcome.FAILED if report.when == "call" else Outcome.ERROR
     if report.skipped:
-        return "skipped"
-    return "passed" if report.passed else "failed"  # a rerun, say, stands for a failure that came before
+        return Outcome.SKIPPED
+    return Outcome.PASSED if report.passed else Outcome.FAILED  # a rerun, say, stands for a failure that came before

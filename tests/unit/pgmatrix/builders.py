@@ -12,6 +12,19 @@ from pgmatrix.matrix import Cell
 from pgmatrix.records import Record, TestResult
 from pgmatrix.servers.identity import Facts
 from pgmatrix.servers.protocol import Server, ServerSpec
+from pgmatrix.verdict import (
+    CoveragePath,
+    CoverageView,
+    Difference,
+    DifferenceKind,
+    PerfView,
+    RuleState,
+    RunView,
+    Scope,
+    SessionView,
+    State,
+    Verdict,
+)
 
 CELL = Cell.parse("pg16-asyncpg")
 TABLE = """
@@ -122,3 +135,70 @@ class FakeClient:
     def close(self) -> None:
         """Note that it was closed."""
         self.closed = True
+
+
+def a_session_view(**changes: Any) -> SessionView:
+    """A green session with its record."""
+    values: dict[str, Any] = {
+        "session": "pg16-asyncpg-rls",
+        "cell": "pg16-asyncpg",
+        "layer": "rls",
+        "state": State.GREEN,
+        "record": a_record(),
+    }
+    return SessionView(**{**values, **changes})
+
+
+def a_verdict(**changes: Any) -> Verdict:
+    """A run of one session that ships; coverage, a difference and a measurement included."""
+    values: dict[str, Any] = {
+        "ship": True,
+        "run": RunView(
+            run="run-1",
+            scope=Scope.MATRIX,
+            folder=".pgmatrix/runs/run-1",
+            commit="0123456789abcdef0123456789abcdef01234567",
+            dirty=False,
+            started=1000.0,
+            ended=1003.0,
+            judged=1004.0,
+            pgmatrix="0.1.0",
+            cells=("pg16-asyncpg",),
+            layers=("rls",),
+        ),
+        "reasons": (),
+        "rules": (RuleState(id="missing-session", says="every session of the table left a record", on=True),),
+        "sessions": (a_session_view(),),
+        "differences": (
+            Difference(
+                kind=DifferenceKind.DURATION,
+                layer="rls",
+                subject="tests/test_rls.py::test_0[a-0]",
+                says="4.1 times as long on psycopg",
+                by_cell={"pg16-asyncpg": "0.10 s", "pg16-psycopg": "0.41 s"},
+            ),
+        ),
+        "coverage": CoverageView(
+            percent=98.5,
+            paths=(
+                CoveragePath(
+                    path="total", percent=98.5, wanted=95.0, files=3, met=True, by_cell={"pg16-asyncpg": 97.0}
+                ),
+            ),
+            missing=(),
+            html="html/index.html",
+            xml="coverage.xml",
+        ),
+        "perf": (
+            PerfView(
+                cell="pg16-asyncpg",
+                name="point read",
+                ratio=1.9,
+                budget=2.5,
+                beside="the bare driver",
+                met=True,
+                says="1.9 times the bare driver, 2.5 allowed",
+            ),
+        ),
+    }
+    return Verdict(**{**values, **changes})
