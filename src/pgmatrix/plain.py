@@ -70,6 +70,8 @@ def _reader(kind: Any) -> _Reader:
         return _dataclass_reader(cast("type", kind))
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is tuple:
+        if arguments[-1] is not Ellipsis:
+            return _row_reader([_reader(one) for one in arguments])
         return _tuple_reader(_reader(arguments[0]))
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return _mapping_reader(_reader(arguments[1]))
@@ -114,6 +116,15 @@ def _tuple_reader(item: _Reader) -> _Reader:
         if not isinstance(value, list):
             raise ValueError(f"a list is expected, not {_shown(value)}")
         return tuple([item(one) for one in value])
+
+    return read
+
+
+def _row_reader(items: list[_Reader]) -> _Reader:
+    def read(value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list) or len(value) != len(items):
+            raise ValueError(f"a list of {len(items)} is expected, not {_shown(value)}")
+        return tuple([item(one) for item, one in zip(items, value, strict=True)])
 
     return read
 

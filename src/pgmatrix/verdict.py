@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from pgmatrix import plain
 from pgmatrix.errors import RecordError
+from pgmatrix.perf.results import PerfRun
 from pgmatrix.records import Outcome, Record, TestResult
 
 SCHEMA = 1
@@ -166,21 +167,6 @@ class CoverageView:
     xml: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PerfView:
-    """One measured operation on one cell against its budget. `ratio` is to what it is compared with (`beside`), taken
-    in the same run; `budget` is the greatest ratio allowed, None without one; `says` is the judgement in one line. A
-    `met` of None means that nothing was to be judged."""
-
-    cell: str
-    name: str
-    ratio: float
-    budget: float | None
-    beside: str
-    met: bool | None
-    says: str
-
-
 class Scope(StrEnum):
     """What was judged: a run against the whole table, or one JUnit file from elsewhere."""
 
@@ -213,7 +199,8 @@ class Verdict:
 
     `reasons` stand in the order of their importance, blocking ones first; `sessions` in the order of the table;
     `rules` are all there are, also those switched off. `coverage` is None where it was not to be judged (a JUnit
-    file), and also where it could not be merged, which a reason then says. `perf` is empty where nothing was measured.
+    file), and also where it could not be merged, which a reason then says. `perf` is the performance run in the same
+    folder (see `perf.results`: series for plots, comparisons with their words), None where there is none.
     """
 
     ship: bool
@@ -223,7 +210,7 @@ class Verdict:
     sessions: tuple[SessionView, ...]
     differences: tuple[Difference, ...] = ()
     coverage: CoverageView | None = None
-    perf: tuple[PerfView, ...] = ()
+    perf: PerfRun | None = None
     schema: int = SCHEMA
 
     @property

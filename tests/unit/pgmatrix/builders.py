@@ -9,6 +9,8 @@ from typing import Any
 from pgmatrix.clients import ClientError
 from pgmatrix.config import ProviderName
 from pgmatrix.matrix import Cell
+from pgmatrix.perf import results as perf
+from pgmatrix.perf.results import PerfRun
 from pgmatrix.records import Record, TestResult
 from pgmatrix.servers.identity import Facts
 from pgmatrix.servers.protocol import Server, ServerSpec
@@ -17,7 +19,6 @@ from pgmatrix.verdict import (
     CoverageView,
     Difference,
     DifferenceKind,
-    PerfView,
     RuleState,
     RunView,
     Scope,
@@ -27,6 +28,7 @@ from pgmatrix.verdict import (
 )
 
 CELL = Cell.parse("pg16-asyncpg")
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
 TABLE = """
 [tool.pgmatrix]
 [tool.pgmatrix.layers]
@@ -137,6 +139,47 @@ class FakeClient:
         self.closed = True
 
 
+def a_perf_run(**changes: Any) -> PerfRun:
+    """A measurement of one workload beside the bare driver, within its budget."""
+    series = {"cell": "pg16-asyncpg", "workload": "point-read", "clients": 1, "outcome": perf.Outcome.MEASURED}
+    values: dict[str, Any] = {
+        "run": "run-1",
+        "environment": perf.Environment(
+            machine="m1",
+            workloads="w1",
+            facts={"cores": "2"},
+            commit=COMMIT,
+            dirty=False,
+            started=1000.0,
+            ended=1060.0,
+            quick=False,
+            rounds=10,
+        ),
+        "cells": (perf.CellFacts(cell="pg16-asyncpg"),),
+        "series": (
+            perf.Series(variant="plant", role=perf.Role.SUBJECT, p50=0.002, histogram=((0.002, 90),), **series),
+            perf.Series(variant="bare", role=perf.Role.BARE, p50=0.001, histogram=((0.001, 90),), **series),
+        ),
+        "comparisons": (
+            perf.Comparison(
+                kind=perf.Kind.BUDGET,
+                cell="pg16-asyncpg",
+                workload="point-read",
+                clients=1,
+                measured="plant",
+                beside="bare",
+                word=perf.Word.WITHIN_NOISE,
+                why="point-read takes 1.9 to 2.1 times as long as the bare driver; 2.5 allowed",
+                ratio=2.0,
+                low=1.9,
+                high=2.1,
+                bound=2.5,
+            ),
+        ),
+    }
+    return PerfRun(**{**values, **changes})
+
+
 def a_session_view(**changes: Any) -> SessionView:
     """A green session with its record."""
     values: dict[str, Any] = {
@@ -157,7 +200,7 @@ def a_verdict(**changes: Any) -> Verdict:
             run="run-1",
             scope=Scope.MATRIX,
             folder=".pgmatrix/runs/run-1",
-            commit="0123456789abcdef0123456789abcdef01234567",
+            commit=COMMIT,
             dirty=False,
             started=1000.0,
             ended=1003.0,
@@ -189,16 +232,6 @@ def a_verdict(**changes: Any) -> Verdict:
             html="html/index.html",
             xml="coverage.xml",
         ),
-        "perf": (
-            PerfView(
-                cell="pg16-asyncpg",
-                name="point read",
-                ratio=1.9,
-                budget=2.5,
-                beside="the bare driver",
-                met=True,
-                says="1.9 times the bare driver, 2.5 allowed",
-            ),
-        ),
+        "perf": a_perf_run(),
     }
     return Verdict(**{**values, **changes})

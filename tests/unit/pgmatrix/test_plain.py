@@ -37,6 +37,7 @@ class Outer:
     many: tuple[Inner, ...] = ()
     named: Mapping[str, int] = field(default_factory=dict)
     maybe: Inner | None = None
+    rows: tuple[tuple[float, int], ...] = ()
     anything: Any = None
 
 
@@ -49,6 +50,7 @@ def test_every_kind_reads_back() -> None:
         many=(Inner(number=0.5, colour=Colour.BLUE), Inner(number=1.0)),
         named={"a": 1},
         maybe=Inner(number=2.0),
+        rows=((0.5, 1), (1.5, 2)),
         anything=[1, {"b": None}],
     )
 
@@ -76,6 +78,8 @@ def test_every_kind_reads_back() -> None:
         ('{"text": "", "maybe": {"number": 1, "colour": "green"}}', "maybe: colour: 'green' is none of red, blue"),
         ('{"text": "", "maybe": {"number": 1, "colour": []}}', "maybe: colour: [] is none of red, blue"),
         ('{"text": ["' + "x" * 99 + '"]}', "text: text is expected, not ['" + "x" * 62 + "..."),
+        ('{"text": "", "rows": [[1, 2, 3]]}', "rows: a list of 2 is expected, not [1, 2, 3]"),
+        ('{"text": "", "rows": [3]}', "rows: a list of 2 is expected, not 3"),
         ("[" * 100_000, "it is nested too deeply"),
     ],
     ids=lambda text: text[:40],
