@@ -73,6 +73,8 @@ class Record:
     What happened: `collected` counts the tests pytest found and meant to run; `narrowed` says by what the session was
     cut to a part of its layer ("-k savepoint", "3 tests deselected"), empty for a whole one; `workers` counts xdist
     workers, 0 meaning none; `crashed` names those that died; `error` says why no test ran; `exit_code` is pytest's.
+    A session writes its record when it begins, with `finished` false, and again when it ends: what is not finished is
+    running, or was killed.
     """
 
     run: str
@@ -95,6 +97,7 @@ class Record:
     pgmatrix: str = ""
     collected: int = 0
     narrowed: tuple[str, ...] = ()
+    finished: bool = True
     schema: int = SCHEMA
 
     def count(self, *outcomes: str) -> int:
@@ -109,7 +112,7 @@ class Record:
     @property
     def green(self) -> bool:
         """Whether tests ran, all passed, and pytest agrees."""
-        clean = self.exit_code == 0 and not self.crashed and not self.error
+        clean = self.finished and self.exit_code == 0 and not self.crashed and not self.error
         return clean and self.count("passed") == len(self.tests) > 0
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
+from pgmatrix import __version__
 from tests.plugin.conftest import Nest
 
 EVERY_OUTCOME = """
@@ -52,6 +55,20 @@ def test_error_before(broken):
 def test_error_after(breaks_later):
     pass
 """
+PRINTS = """
+
+def test_prints(pg_clone):
+    from pgmatrix.clients import ClientError, connect
+
+    print("here")
+    client = connect(pg_clone.server, database=pg_clone.name)
+    try:
+        with pytest.raises(ClientError):
+            client.execute("select 1/0")
+    finally:
+        client.close()
+    assert 1 == 2
+"""
 OUTCOMES = {
     "error_after": "error",
     "error_before": "error",
@@ -82,6 +99,60 @@ def test_every_outcome_is_recorded(nest: Nest, recorded: str, workers: int) -> N
     assert facts["extensions"]["vector"] == "0.8.5"
     assert facts["own_extensions"] == ["uuid-ossp"]
     assert facts["settings"]["fsync"] == "off"
+    assert record["drivers"] == {facts["driver"]: facts["driver_version"]}
+    assert (record["schema"], record["finished"], record["collected"], record["narrowed"]) == (2, True, 7, [])
+    assert record["python"].startswith("3.")
+    assert record["pgmatrix"] == __version__
+
+
+def test_a_failure_is_recorded_with_what_a_person_reads(nest: Nest, recorded: str) -> None:
+    """The traceback, what the test printed and the server's log lines go into the record; a skip leaves its reason."""
+    nest.write("test_layer.py", EVERY_OUTCOME + PRINTS)
+    nest.run("-n", "2")
+    tests = {test["test"].partition("::test_")[2]: test for test in nest.record(recorded)["tests"]}
+
+    assert "assert 1 == 2" in tests["prints"]["detail"]
+    assert tests["prints"]["sections"]["Captured stdout call"] == "here\n"
+    assert "division by zero" in tests["prints"]["sections"]["PostgreSQL log of this test"]
+    assert "LookupError" in tests["error_before"]["detail"]
+    assert tests["skipped"]["detail"] == "not today"
+    assert (tests["passed"]["detail"], tests["passed"]["sections"], tests["passed"]["tries"]) == ("", {}, 1)
+
+
+def test_a_narrowed_session_says_so(nest: Nest, recorded: str) -> None:
+    """What was left out is in the record, from workers too."""
+    nest.run("-n", "2", "-k", "test_clone")
+
+    assert nest.record(recorded)["narrowed"] == ["-k test_clone", "3 tests deselected"]
+    assert nest.record(recorded)["collected"] == 1
+
+
+def test_a_killed_session_leaves_an_unfinished_record(nest: Nest, recorded: str) -> None:
+    """What pytest did not live to tell is seen from the record it wrote when it began."""
+    nest.write("test_layer.py", "import os, signal\n\n\ndef test_dies(pg_clone):\n    os.kill(os.getpid(), 9)\n")
+    nest.run(xdist=False)
+    record = nest.record(recorded)
+
+    assert (record["finished"], record["exit_code"], record["tests"]) == (False, -1, [])
+
+
+def test_the_commit_is_recorded(nest: Nest, recorded: str) -> None:
+    """The record names the commit of the sources, and whether they differ from it; what runs leave does not count."""
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+    nest.write(".gitignore", "__pycache__/\n.pytest_cache/\nseen\nrun*\nstd*\n")
+    (nest.path / ".pgmatrix").mkdir()
+    nest.write(".pgmatrix/x", "left by a run")
+    for words in (["init", "-q"], ["add", "--all", "--", ":!.pgmatrix"], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *words], cwd=nest.path, check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], cwd=nest.path, check=True, capture_output=True, text=True)
+    nest.run("-k", "test_clone")
+    clean = nest.record(recorded)
+    nest.write("new.py", "")
+    nest.run("-k", "test_clone")
+    dirty = nest.record(recorded)
+
+    assert (clean["commit"], clean["dirty"]) == (head.stdout.strip(), False)
+    assert (dirty["commit"], dirty["dirty"]) == (head.stdout.strip(), True)
 
 
 def test_a_crashed_worker_is_recorded(nest: Nest, recorded: str) -> None:

@@ -48,11 +48,13 @@ def pytest_configure(config: pytest.Config) -> None:
     if table is None:
         return
     from pgmatrix.plugin.controller import Controller
+    from pgmatrix.plugin.leaving import Leaving
     from pgmatrix.plugin.worker import Worker
 
     try:
         if hasattr(config, "workerinput"):
             config.pluginmanager.register(Worker.of_xdist(config), Worker.name)
+            config.pluginmanager.register(Leaving(config), Leaving.name)
         else:
             config.pluginmanager.register(Controller(config, table), Controller.name)
     except PgMatrixError as error:

@@ -7,6 +7,7 @@ test of this process first asks.
 from __future__ import annotations
 
 import os
+import platform
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -14,16 +15,19 @@ from typing import Any
 
 import pytest
 
+from pgmatrix import __version__
 from pgmatrix.clients import installed_drivers
 from pgmatrix.config import Config
 from pgmatrix.databases.database import Database
 from pgmatrix.errors import PgMatrixError
 from pgmatrix.matrix import Cell
+from pgmatrix.plugin.leaving import Leaving, all_drivers, narrowed
 from pgmatrix.plugin.outcomes import Outcomes
 from pgmatrix.plugin.worker import Handover, Worker
 from pgmatrix.plugin.workers import DECISION, selected_files, write_durations
 from pgmatrix.provision import Provision, provision
 from pgmatrix.records import Record, write
+from pgmatrix.revision import revision
 
 
 class Controller:
@@ -35,13 +39,18 @@ class Controller:
         self._config = config
         self._table = table
         self._outcomes = Outcomes()
+        self._leaving = Leaving(config)
+        self._collected = 0
         self._started = time.time()
         self._provision: Provision | None = None
         self._error = ""
         self._notes: list[str] = []
         wanted = config.getoption("--pg-cell") or os.environ.get("PGMATRIX_CELL")
         self.cell: Cell = table.cell(wanted, installed_drivers())
+        self._place = os.environ.get("PGMATRIX_RUN_DIR"), os.environ.get("PGMATRIX_SESSION")
+        self._revision = revision(table.root) if all(self._place) else None
         config.pluginmanager.register(self._outcomes, "pgmatrix-outcomes")
+        config.pluginmanager.register(self._leaving, Leaving.name)
         config.pluginmanager.register(Worker(self._handover, keep=config.getoption("--keep-databases")), Worker.name)
 
     @property
@@ -65,7 +74,8 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Start the server before xdist starts its workers."""
+        """Start the server before xdist starts its workers; what does not end from here on shows in its record."""
+        self._record(-1, finished=False)
         if not self._config.option.collectonly and selected_files(self._config, self._table):
             self.start()
 
@@ -93,8 +103,9 @@ class Controller:
         return decision.reason if decision is not None else "as asked"
 
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, exitstatus: int) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """End the server and leave the record, whatever happened."""
+        self._collected = session.testscollected
         try:
             self._end()
         finally:
@@ -133,14 +144,15 @@ class Controller:
             option.collectonly or option.keyword or option.markexpr or any("::" in arg for arg in self._config.args)
         )
 
-    def _record(self, exit_code: int) -> None:
+    def _record(self, exit_code: int, *, finished: bool = True) -> None:
         results = self._outcomes.results()
         if exit_code == 0 and self._is_whole():
             write_durations(self._table.root, [(one.test, one.seconds) for one in results])
-        folder, session = os.environ.get("PGMATRIX_RUN_DIR"), os.environ.get("PGMATRIX_SESSION")
-        if not folder or not session:
+        folder, session = self._place
+        if self._revision is None or not folder or not session:
             return
         found = getattr(self, "_facts", None)
+        left = [self._leaving.values(), *self._outcomes.left]
         record = Record(
             run=os.environ.get("PGMATRIX_RUN", ""),
             session=session,
@@ -155,5 +167,13 @@ class Controller:
             warnings=tuple(self._outcomes.warnings),
             crashed=tuple(self._outcomes.crashed),
             error=self._error,
+            commit=self._revision.commit,
+            dirty=self._revision.dirty,
+            drivers=all_drivers(left),
+            python=platform.python_version(),
+            pgmatrix=__version__,
+            collected=self._collected,
+            narrowed=narrowed(self._config.option, self._config.args, left),
+            finished=finished,
         )
         write(Path(folder), record)

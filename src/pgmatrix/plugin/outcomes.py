@@ -1,34 +1,53 @@
 """Owns counting: what pytest reports of tests, warnings and crashed workers, gathered into results.
 
-A test is what its worst phase was: an error in set-up or teardown outweighs a call that passed.
+A test is what its worst phase was: an error in set-up or teardown outweighs a call that passed. What a test that did
+not pass printed and raised is kept, cut to what a person reads.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from pgmatrix.records import Outcome, TestResult
 
-_RANK = tuple(Outcome)
+_RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
+_AGAIN = ("rerun", "retried")  # what plugins that run a failed test again call the tries that failed
+_DETAIL, _SECTION = 20_000, 8_000
+
+
+@dataclass(slots=True)
+class _Found:
+    outcome: Outcome = Outcome.PASSED
+    seconds: float = 0.0
+    details: list[str] = field(default_factory=list)
+    sections: dict[str, str] = field(default_factory=dict)
+    tries: int = 1
 
 
 class Outcomes:
     """Listens to pytest's reports, also those xdist workers send."""
 
     def __init__(self) -> None:
-        self._found: dict[str, tuple[Outcome, float]] = {}
+        self._found: dict[str, _Found] = {}
         self.warnings: list[str] = []
         self.crashed: list[str] = []
         self.kept: list[str] = []
+        self.left: list[Mapping[str, Any]] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take one phase of one test."""
-        outcome, seconds = self._found.get(report.nodeid, (Outcome.PASSED, 0.0))
-        worst = max(outcome, _outcome(report), key=_RANK.index)
-        self._found[report.nodeid] = (worst, seconds + report.duration)
+        found = self._found.setdefault(report.nodeid, _Found())
+        outcome = _outcome(report)
+        found.outcome = max(found.outcome, outcome, key=_RANK.__getitem__)
+        found.seconds += report.duration
+        found.tries += report.outcome in _AGAIN
+        if outcome is not Outcome.PASSED:
+            _keep_detail(found, report)
         if report.when == "teardown":
             for name, value in report.user_properties:
                 if name == "pgmatrix_kept":
@@ -37,7 +56,9 @@ class Outcomes:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Take a file that could not be collected, or was skipped as a whole, as a result of its own."""
         if not report.passed:
-            self._found[report.nodeid] = (Outcome.ERROR if report.failed else Outcome.SKIPPED, 0.0)
+            found = _Found(outcome=Outcome.ERROR if report.failed else Outcome.SKIPPED)
+            _keep_detail(found, report)
+            self._found[report.nodeid] = found
 
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage, nodeid: str) -> None:
         """Take one warning."""
@@ -48,13 +69,44 @@ class Outcomes:
         """A worker that ends with an error has crashed; what it ran last is not known to have passed."""
         if error:
             self.crashed.append(f"{node.gateway.id}: {error}")
+        self.left.append(getattr(node, "workeroutput", {}).get("pgmatrix", {}))
 
     def results(self) -> tuple[TestResult, ...]:
         """Every test seen, by node id."""
         return tuple(
-            TestResult(test=node, outcome=outcome, seconds=seconds)
-            for node, (outcome, seconds) in sorted(self._found.items())
+            TestResult(
+                test=node,
+                outcome=found.outcome,
+                seconds=found.seconds,
+                detail=shorten("\n".join(found.details), _DETAIL),
+                sections=found.sections,
+                tries=found.tries,
+            )
+            for node, found in sorted(self._found.items())
         )
+
+
+def shorten(text: str, limit: int) -> str:
+    """`text`, without its middle where it is longer than `limit` characters."""
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return f"{text[:half]}\n... {len(text) - 2 * half} characters left out ...\n{text[-half:]}"
+
+
+def _keep_detail(found: _Found, report: pytest.TestReport | pytest.CollectReport) -> None:
+    found.details.append(_detail(report))
+    if not report.skipped:
+        found.sections |= {title: shorten(text, _SECTION) for title, text in report.sections}
+
+
+def _detail(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """The traceback of a failure; the reason alone of a skip and of an expected failure."""
+    if hasattr(report, "wasxfail"):
+        return str(report.wasxfail)
+    if isinstance(report.longrepr, tuple):
+        return report.longrepr[2].removeprefix("Skipped: ")
+    return report.longreprtext
 
 
 def _outcome(report: pytest.TestReport) -> Outcome:
@@ -64,4 +116,6 @@ def _outcome(report: pytest.TestReport) -> Outcome:
         return Outcome.FAILED if report.when == "call" else Outcome.ERROR
     if report.skipped:
         return Outcome.SKIPPED
-    return Outcome.PASSED if report.passed else Outcome.FAILED  # a rerun, say, stands for a failure that came before
+    if report.outcome in _AGAIN:
+        return Outcome.FLAKY  # unless a later try fails too, which is worse
+    return Outcome.PASSED if report.passed else Outcome.FAILED  # a word of some plugin's own is not taken for a pass

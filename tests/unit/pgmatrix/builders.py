@@ -101,6 +101,11 @@ def a_record(**changes: Any) -> Record:
         "ready_seconds": 0.3,
         "tests": results("passed", "passed"),
         "facts": some_facts().values(),
+        "commit": COMMIT,
+        "drivers": {"asyncpg": "0.32.0"},
+        "python": "3.13.1",
+        "pgmatrix": "0.1.0",
+        "collected": 2,
     }
     return Record(**{**values, **changes})
 

@@ -10,14 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgmatrix.plugin.outcomes import Outcomes
+from pgmatrix.plugin.outcomes import Outcomes, shorten
+from pgmatrix.records import TestResult
 
 Phase = Literal["setup", "call", "teardown"]
-WORST_LAST = ("passed", "xfailed", "skipped", "xpassed", "failed", "error")
+WORST_LAST = ("passed", "xfailed", "skipped", "xpassed", "flaky", "failed", "error")
 
 
 def phase(
-    when: str, outcome: str = "passed", *, test: str = "t.py::test_a", seconds: float = 0.25, **extra: Any
+    when: str,
+    outcome: str = "passed",
+    *,
+    test: str = "t.py::test_a",
+    seconds: float = 0.25,
+    longrepr: Any = None,
+    **extra: Any,
 ) -> pytest.TestReport:
     """A report of one phase, as pytest and xdist make it."""
     return pytest.TestReport(
@@ -25,7 +32,7 @@ def phase(
         location=("t.py", 1, test),
         keywords={},
         outcome=outcome,  # type: ignore[arg-type]
-        longrepr=None,
+        longrepr=longrepr,
         when=when,  # type: ignore[arg-type]
         duration=seconds,
         **extra,
@@ -58,11 +65,16 @@ def outcome_of(*phases: pytest.TestReport) -> str:
             "error",
         ),
         ([("???", {"outcome": "failed"})], "error"),
-        ([("setup", {}), ("call", {"outcome": "rerun"}), ("setup", {}), ("call", {}), ("teardown", {})], "failed"),
+        ([("setup", {}), ("call", {"outcome": "rerun"}), ("setup", {}), ("call", {}), ("teardown", {})], "flaky"),
+        ([("setup", {"outcome": "rerun"}), ("setup", {}), ("call", {}), ("teardown", {})], "flaky"),
+        ([("call", {"outcome": "retried"}), ("call", {}), ("teardown", {})], "flaky"),
+        ([("call", {"outcome": "rerun"}), ("call", {"outcome": "failed"}), ("teardown", {})], "failed"),
+        ([("call", {"outcome": "rerun"}), ("setup", {"outcome": "skipped"})], "flaky"),
+        ([("setup", {}), ("call", {"outcome": "odd"}), ("teardown", {})], "failed"),
     ],
 )
 def test_the_worst_phase_counts(phases: list[tuple[str, dict[str, Any]]], outcome: str) -> None:
-    """A test's outcome is that of its worst phase: a crashed worker, a bad teardown or a rerun is never a pass."""
+    """A test's outcome is that of its worst phase; a crashed worker, a rerun or a word nobody knows is never a pass."""
     assert outcome_of(*(phase(when, **options) for when, options in phases)) == outcome
 
 
@@ -84,13 +96,74 @@ def test_seconds_are_those_of_all_phases() -> None:
     assert [(one.test, one.seconds) for one in results] == [("t.py::test_a", 0.75), ("t.py::test_b", 0.75)]
 
 
+def result_of(*phases: pytest.TestReport) -> TestResult:
+    """The result of a test of these phases."""
+    found = Outcomes()
+    for report in phases:
+        found.pytest_runtest_logreport(report)
+    (result,) = found.results()
+    return result
+
+
+def test_a_failure_keeps_its_traceback_and_what_was_printed() -> None:
+    """Tracebacks of all phases that failed are kept with the captured output; what passed keeps nothing."""
+    captured = [("Captured stdout call", "hello"), ("PostgreSQL log of this test", "nothing")]
+    failed = result_of(
+        phase("setup", sections=[("Captured stdout setup", "quiet")]),
+        phase("call", "failed", longrepr="E  assert 1 == 2", sections=captured),
+        phase("teardown", "failed", longrepr="E  LookupError"),
+    )
+    passed = result_of(phase("call", sections=captured), phase("teardown", sections=captured))
+
+    assert (failed.detail, failed.sections, failed.tries) == ("E  assert 1 == 2\nE  LookupError", dict(captured), 1)
+    assert (passed.detail, passed.sections, passed.tries) == ("", {}, 1)
+
+
+@pytest.mark.parametrize(
+    ("report", "detail"),
+    [
+        (phase("setup", "skipped", longrepr=("t.py", 3, "Skipped: not today")), "not today"),
+        (phase("call", "skipped", wasxfail="known", longrepr="E  assert False"), "known"),
+        (phase("call", wasxfail="reason: gone"), "reason: gone"),
+    ],
+)
+def test_a_skip_and_an_expected_failure_keep_their_reason(report: pytest.TestReport, detail: str) -> None:
+    """The reason alone is kept, and nothing of what was printed."""
+    report.sections.append(("Captured stdout call", "hello"))
+    result = result_of(report)
+
+    assert result.detail == detail
+    assert dict(result.sections) == ({} if report.skipped else {"Captured stdout call": "hello"})
+
+
+def test_tries_are_counted_and_the_first_failure_is_kept() -> None:
+    """A test that passed at its third try says so, with what the others raised."""
+    result = result_of(
+        phase("call", "rerun", longrepr="E  first"), phase("call", "rerun", longrepr="E  second"), phase("call")
+    )
+
+    assert (result.outcome, result.tries, result.detail) == ("flaky", 3, "E  first\nE  second")
+
+
+def test_what_is_too_long_loses_its_middle() -> None:
+    """A traceback or an output without end keeps its beginning and its end, and says how much is gone."""
+    text = "a" * 30_000 + "b" * 30_000
+    result = result_of(phase("call", "failed", longrepr=text, sections=[("Captured stdout call", text)]))
+
+    assert result.detail == "a" * 10_000 + "\n... 40000 characters left out ...\n" + "b" * 10_000
+    assert result.sections["Captured stdout call"].count("a") == 4_000 + "characters left out".count("a")
+    assert shorten("abcdef", 6) == "abcdef"
+    assert shorten("abcdefg", 6) == "abc\n... 1 characters left out ...\nefg"
+
+
 @pytest.mark.parametrize(("outcome", "results"), [("failed", ["error"]), ("skipped", ["skipped"]), ("passed", [])])
 def test_a_file_that_is_not_collected_is_a_result(outcome: Literal["failed", "skipped"], results: list[str]) -> None:
     """A file that cannot be imported is an error, one that skips itself a skip: a missing test is never silent."""
     found = Outcomes()
-    found.pytest_collectreport(pytest.CollectReport(nodeid="t.py", outcome=outcome, longrepr=None, result=[]))
+    found.pytest_collectreport(pytest.CollectReport(nodeid="t.py", outcome=outcome, longrepr="why", result=[]))
 
     assert [one.outcome for one in found.results()] == results
+    assert [one.detail for one in found.results()] == ["why" for _ in results]
 
 
 def test_warnings_say_where_and_what() -> None:
@@ -109,6 +182,16 @@ def test_a_worker_that_crashed_is_remembered() -> None:
         found.pytest_testnodedown(SimpleNamespace(gateway=SimpleNamespace(id=name)), error)
 
     assert found.crashed == ["gw1: Not properly terminated"]
+    assert found.left == [{}, {}]
+
+
+def test_what_workers_leave_is_gathered() -> None:
+    """What a worker handed over at its end is kept."""
+    found = Outcomes()
+    node = SimpleNamespace(gateway=SimpleNamespace(id="gw0"), workeroutput={"pgmatrix": {"deselected": 3}})
+    found.pytest_testnodedown(node, None)
+
+    assert found.left == [{"deselected": 3}]
 
 
 def test_databases_that_were_kept_are_gathered() -> None:
@@ -128,6 +211,7 @@ def test_every_outcome_has_its_rank() -> None:
         "xfailed": phase("call", "skipped", wasxfail="x"),
         "skipped": phase("call", "skipped"),
         "xpassed": phase("call", wasxfail="x"),
+        "flaky": phase("call", "rerun"),
         "failed": phase("call", "failed"),
         "error": phase("setup", "failed"),
     }
