@@ -1,7 +1,7 @@
 """Sessions of pgmatrix: prove the data layer on every PostgreSQL version and driver of the table in pyproject.toml.
 
-nox -s integration          every layer on every cell, then one matrix and one coverage figure
-nox -s integration -j 2     the same, two sessions at a time
+nox -s integration          every layer on every cell, a session a core, then one matrix and one coverage figure
+nox -s integration -j 1     the same, one session at a time
 nox -k "pg16 and rls"       a part of it
 nox -s tests                pgmatrix's own tests
 """
@@ -28,6 +28,7 @@ ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "src"))
 from pgmatrix import config as pgmatrix_config  # noqa: E402 - the table is read by the checkout's own code
 from pgmatrix.matrix import Cell, Session  # noqa: E402
+from pgmatrix.servers.tuning import usable_cores  # noqa: E402
 
 nox.needs_version = ">=2026.10.20"
 nox.options.sessions = ["integration"]
@@ -35,6 +36,7 @@ TABLE = pgmatrix_config.load(ROOT)
 SESSIONS = [nox.param(str(one), id=str(one), tags=list(one.tags)) for one in TABLE.matrix.sessions]
 # Tags of their own, so that `-t pg16` means integration sessions.
 CELLS = [nox.param(str(one), id=str(one), tags=["perf", f"perf-{one}"]) for one in TABLE.matrix.cells]
+MOST_AT_ONCE = 8  # sessions, unless -j says otherwise: a server and up to 256 MB each
 PYTHON = f"py{sys.version_info.major}.{sys.version_info.minor}"
 EXTRAS = "container,embedded,plant"
 INSTALLS = {str(driver): ["-e", f".[{driver},{EXTRAS}]", "--group", "test"] for driver in TABLE.matrix.drivers} | {
@@ -46,7 +48,7 @@ PYTEST = "-p no:cacheprovider -n auto --cov --cov-report= -q".split()
 # A session loads the plugins it needs.
 PYTEST_ENV = {
     "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-    "PYTEST_PLUGINS": "pgmatrix.plugin,xdist.plugin,pytest_cov.plugin,pytest_asyncio.plugin",
+    "PYTEST_PLUGINS": "xdist.plugin,pytest_cov.plugin,pytest_asyncio.plugin,pgmatrix.plugin",
 }
 # What is imported is compiled once, whatever the caller's shell says.
 os.environ |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(ROOT / ".nox" / "pycache")}
@@ -55,13 +57,17 @@ os.environ |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(ROOT / 
 def begin_run() -> Path:
     """The folder of this run. The process a person started opens it, and reports when everything has ended."""
     if "PGMATRIX_RUN" not in os.environ:
-        parser = argparse.ArgumentParser(add_help=False)
-        parser.add_argument("-j", "--parallel", default=os.environ.get("NOX_PARALLEL", "1"))
-        jobs = parser.parse_known_args(sys.argv[1:])[0].parallel
+        parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        parser.add_argument("-j", "--parallel", default=os.environ.get("NOX_PARALLEL"))
+        parser.add_argument("-s", "-e", "--session", "--sessions", nargs="*", default=["integration"])
+        asked = parser.parse_known_args(sys.argv[1:])[0]
+        if asked.parallel is None and "integration" in asked.session:  # one by its name prints as it goes
+            asked.parallel = nox.options.parallel = min(usable_cores(), MOST_AT_ONCE)
+        jobs = os.cpu_count() if asked.parallel == "auto" else asked.parallel or 1
         run = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
         os.environ["PGMATRIX_RUN"] = run
         os.environ["PGMATRIX_RUN_DIR"] = str(ROOT / ".pgmatrix" / "runs" / run)
-        os.environ["PGMATRIX_PARALLEL_SESSIONS"] = str(os.cpu_count() if jobs == "auto" else jobs)
+        os.environ["PGMATRIX_PARALLEL_SESSIONS"] = str(jobs)
         os.environ["PGMATRIX_ARGV"] = json.dumps(sys.argv[1:])
         atexit.register(report)
     return Path(os.environ["PGMATRIX_RUN_DIR"])
@@ -136,10 +142,17 @@ def integration(session: nox.Session, name: str) -> None:
         "PGMATRIX_SESSION": name,
         "PGMATRIX_CELL": str(one.cell),
         "COVERAGE_FILE": str(RUN / "coverage" / name),
+        "PGMATRIX_PARALLEL_SESSIONS": str(min(int(os.environ["PGMATRIX_PARALLEL_SESSIONS"]), planned())),
     }
     files, junit = TABLE.matrix.layers[one.layer], f"--junitxml={RUN / 'junit' / name}.xml"
     command = [python, "-m", "pytest", *files, *PYTEST, junit, *session.posargs]
     session.run(*command, env=PYTEST_ENV | variables, external=True)
+
+
+def planned() -> int:
+    """How many sessions this run has: fewer than may run at once leave cores to each other's workers."""
+    plan_file = RUN / "plan.json"
+    return len(json.loads(plan_file.read_text(encoding="utf-8"))["sessions"]) if plan_file.is_file() else 1
 
 
 @nox.session(venv_backend="none", default=False)

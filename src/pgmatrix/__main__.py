@@ -103,7 +103,7 @@ def _plan(options: argparse.Namespace, config: Config) -> int:
     for cell in sorted({session.cell for session in sessions}):
         chosen = choose_for(config, cell, Guard())
         reasons[cell] = f"{chosen.provider.name} ({chosen.reason})"
-    jobs = int(os.environ.get("PGMATRIX_PARALLEL_SESSIONS", "1"))
+    jobs = min(int(os.environ.get("PGMATRIX_PARALLEL_SESSIONS", "1")), len(sessions))
     print("\n".join(plan_lines(sessions, reasons, jobs)))
     if options.write:
         options.write.parent.mkdir(parents=True, exist_ok=True)

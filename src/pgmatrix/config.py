@@ -116,6 +116,7 @@ KEYS: tuple[Key, ...] = (
     Key(name="template-sources", env=None, default=(), read=_items),
     Key(name="extensions", env=None, default=(), read=_items),
     Key(name="roles", env=None, default=(), read=_items),
+    Key(name="preload", env=None, default=(), read=_items),
     Key(name="settings", env=None, default={}, read=_pairs),
     Key(name="connections-per-worker", env="PGMATRIX_CONNECTIONS_PER_WORKER", default=30, read=_count),
     Key(name="stock", env="PGMATRIX_STOCK", default=2, read=_count),

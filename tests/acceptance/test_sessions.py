@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from pgmatrix.servers.tuning import usable_cores
 from tests.acceptance.conftest import ROOT, Nox, Ran, clean_environment
 
 PAIR = ("integration(pg16-asyncpg-transactions)", "integration(pg15-psycopg-transactions)")
@@ -16,13 +17,13 @@ NAMES = ("pg16-asyncpg-transactions", "pg15-psycopg-transactions")
 @pytest.fixture(scope="module")
 def serial(nox: Nox) -> Ran:
     """Two sessions, one after the other."""
-    return nox("-s", *PAIR)
+    return nox("-s", *PAIR, "-j", "1")
 
 
 @pytest.fixture(scope="module")
 def parallel(nox: Nox) -> Ran:
-    """The same two sessions, side by side."""
-    return nox("-s", *PAIR, "-j", "2")
+    """The same two sessions, chosen by words: side by side where there are cores."""
+    return nox("-k", "transactions and ((pg16 and asyncpg) or (pg15 and psycopg))")
 
 
 def outcomes(ran: Ran) -> dict[str, list[tuple[str, str]]]:
@@ -77,8 +78,13 @@ def test_records_say_what_really_ran(serial: Ran) -> None:
     assert sum("test_transactions.py::test_" in one["test"] for one in record["tests"]) == 10
 
 
+def test_as_many_sessions_as_cores_run_at_once(parallel: Ran) -> None:
+    """Unless `-j` says otherwise, a session a core, and no more than are chosen."""
+    assert f"on 2 cells, {min(usable_cores(), 2)} at a time" in parallel.output
+
+
 def test_side_by_side_gives_the_same_results_and_coverage(serial: Ran, parallel: Ran) -> None:
-    """`-j 2` changes neither an outcome nor a covered line."""
+    """Side by side changes neither an outcome nor a covered line."""
     assert parallel.code == 0, parallel.output
     assert outcomes(parallel) == outcomes(serial)
     assert covered(parallel) == covered(serial)

@@ -6,6 +6,8 @@ workers how to reach it. Hooks only; what they do is in the modules beside this 
 
 from __future__ import annotations
 
+import os
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -42,6 +44,28 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return decide(config, table).workers
 
 
+@pytest.hookimpl(wrapper=True)  # a wrapper begins before pytest-cov does, whichever was loaded first
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
+    """Import what the table says, with the garbage collector paused."""
+    table = _table(early_config)
+    if table is not None:
+        _start_up(early_config, table)
+    return (yield)
+
+
+def _start_up(early_config: pytest.Config, table: Config) -> None:
+    from pgmatrix.clients import installed_drivers
+    from pgmatrix.plugin.startup import Startup
+
+    try:
+        cell = table.cell(_wanted_cell(early_config), installed_drivers())
+        startup = Startup(table["preload"], cell.driver)
+        startup.begin()
+    except PgMatrixError as error:
+        raise pytest.UsageError(str(error)) from error
+    early_config.pluginmanager.register(startup, Startup.name)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Become the controller, or a worker of one."""
     table = _table(config)
@@ -59,6 +83,11 @@ def pytest_configure(config: pytest.Config) -> None:
             config.pluginmanager.register(Controller(config, table), Controller.name)
     except PgMatrixError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def _wanted_cell(config: pytest.Config) -> str | None:
+    wanted: str | None = config.known_args_namespace.pg_cell or os.environ.get("PGMATRIX_CELL")
+    return wanted
 
 
 def _table(config: pytest.Config) -> Config | None:

@@ -90,7 +90,7 @@ def test_without_a_project_it_says_where_to_go(
 def test_a_plan_is_printed_and_kept(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A plan says what would run on which provider, and is kept as JSON in the order given."""
+    """A plan says what would run, how much of it at once and on which provider, and is kept in the order given."""
     monkeypatch.setattr(provision, "choose_for", a_choice)
     monkeypatch.setenv("PGMATRIX_PARALLEL_SESSIONS", "3")
 
@@ -98,7 +98,7 @@ def test_a_plan_is_printed_and_kept(
 
     assert code == 0
     assert capsys.readouterr().out == (
-        "2 sessions: 2 layers (rls, audit) on 2 cells, 3 at a time\n"
+        "2 sessions: 2 layers (rls, audit) on 2 cells, 2 at a time\n"
         "  pg15-asyncpg: external (asked for)\n"
         "  pg16-asyncpg: external (asked for)\n"
     )

@@ -57,8 +57,8 @@ def comes_back(links: dict[UUID, UUID | None], start: UUID) -> bool:
 
 
 def test_long_chains_take_no_recursion() -> None:
-    """A hundred thousand links are followed."""
-    assert find_cycles(chain(*range(100_000), 0))[0][0] == ident(0)
+    """More links are followed than Python would recurse for."""
+    assert find_cycles(chain(*range(5_000), 0))[0][0] == ident(0)
 
 
 def test_cycles_of_entities() -> None:
