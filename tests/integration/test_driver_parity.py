@@ -170,6 +170,20 @@ async def test_values_are_read_alike(connection: AsyncConnection, zone: str) -> 
     assert {row["moment"].tzinfo for row in read[:2]} == {UTC}
 
 
+@pytest.mark.parametrize("style", ["ISO, DMY", "German, DMY", "SQL, MDY", "Postgres"])
+async def test_moments_are_read_right_or_not_at_all(connection: AsyncConnection, style: str) -> None:
+    """In a DateStyle that names zones by abbreviation a moment is read as it is or refused, never read wrong."""
+    await connection.execute(insert(CORPUS), ROWS[0])
+    await connection.execute(text(f"SET LOCAL DateStyle = '{style}'"))
+    try:
+        read = await connection.scalar(select(CORPUS.c.moment))
+    except InvalidValue as error:
+        read = error
+    iso = style.startswith("ISO")
+
+    assert read == ROWS[0]["moment"] or (not iso and f"moments cannot be read in DateStyle {style}" in str(read))
+
+
 @pytest.mark.parametrize(("field", "value"), REFUSED)
 async def test_values_are_refused_alike(connection: AsyncConnection, field: str, value: object) -> None:
     """What the drivers would store differently is refused by name before anything is sent."""

@@ -15,14 +15,17 @@ from typing import Any, ParamSpec, TypeVar
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import PendingRollbackError
 from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy.orm.exc import StaleDataError
 
+from plant.core.checks import checked_text, refuse
 from plant.core.drivers import Raw
-from plant.core.errors import Facts, InvalidValue, from_facts
+from plant.core.errors import Facts, InvalidValue, StaleEntity, from_facts
 
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
 
 AGENT_SETTING = "app.current_agent_id"
+FIELD = "governance_agent_id"
 MAX_LENGTH = 200
 INFO_KEY = "plant.agent"
 RAW_KEY = "plant.raw"
@@ -35,23 +38,10 @@ current_agent: ContextVar[str | None] = ContextVar("current_agent", default=None
 
 def checked_agent(agent: object) -> str:
     """The agent id itself, 1 to 200 storable characters; raises InvalidValue (field governance_agent_id)."""
-    problem = _problem(agent)
-    if problem:
-        raise InvalidValue(
-            f"a governance agent id must be text of 1 to {MAX_LENGTH} characters, but this one {problem}.",
-            field="governance_agent_id",
-        )
-    return str(agent)
-
-
-def _problem(agent: object) -> str | None:
-    if not isinstance(agent, str):
-        return f"is of type {type(agent).__name__}"
-    if not 0 < len(agent) <= MAX_LENGTH:
-        return f"has {len(agent)}"
-    if "\x00" in agent or any("\ud800" <= character <= "\udfff" for character in agent):
-        return "contains a NUL or a lone surrogate"
-    return None
+    checked = checked_text(agent, FIELD, max_length=MAX_LENGTH)
+    if not checked:
+        refuse(FIELD, "is empty, but names whom to act as")
+    return str(checked)
 
 
 @contextmanager
@@ -65,8 +55,8 @@ def acting_as(agent: str) -> Iterator[str]:
 
 
 def _typed(method: Callable[Params, Result]) -> Callable[Params, Result]:
-    """After a failed flush SQLAlchemy refuses with an error of its own what the server would refuse with
-    25P02.
+    """After a failed flush SQLAlchemy refuses with an error of its own what the server would refuse with 25P02, and
+    of an entity that is no longer as it was read it only says that it matched no row.
     """
 
     @wraps(method)
@@ -76,6 +66,8 @@ def _typed(method: Callable[Params, Result]) -> Callable[Params, Result]:
         except PendingRollbackError as error:
             problem = Facts(message="the transaction was rolled back by an earlier error", sqlstate="25P02")
             raise from_facts(problem) from error
+        except StaleDataError as error:
+            raise from_facts(Facts(message="an entity is no longer as this session read it"), StaleEntity) from error
 
     return typed
 
@@ -102,7 +94,7 @@ def _agent_of(session: Session) -> str | None:
     if session.info.get(TOLD_KEY, agent) != agent and len(session.identity_map):
         raise InvalidValue(
             "the session holds objects of another governance agent: use a new session for each agent.",
-            field="governance_agent_id",
+            field=FIELD,
         )
     return agent
 

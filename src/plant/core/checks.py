@@ -118,6 +118,13 @@ def _finite(value: datetime, field: Field) -> datetime:
     return value
 
 
+def checked_boolean(value: object, field: Field = None) -> bool:
+    """True or False; no number, no text."""
+    if not isinstance(value, bool):
+        refuse(field, f"must be True or False, not {type_name(value)}")
+    return value
+
+
 def checked_uuid(value: object, field: Field = None) -> UUID:
     """A uuid.UUID; no text."""
     if not isinstance(value, UUID):
@@ -156,11 +163,16 @@ def checked_vector(value: object, field: Field = None, *, dimensions: int) -> ND
         refuse(field, f"must be a flat sequence of numbers, not shape {array.shape} of {array.dtype}")
     if array.size != dimensions:
         refuse(field, f"has {array.size} dimensions, but {dimensions} are expected", DimensionMismatch)
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        vector = array.astype(np.float32)
-        square = float(vector @ vector)
+    vector, square = as_float32(array)
+    if 0.0 < square < math.inf:
+        return vector
     if not np.isfinite(vector).all():
         refuse(field, "has a component that is NaN, infinite or too large for float32")
-    if not 0.0 < square < math.inf:
-        refuse(field, "has no direction: its length is zero or beyond float32")
-    return vector
+    refuse(field, "has no direction: its length is zero or beyond float32")
+
+
+def as_float32(numbers: NDArray[Any]) -> tuple[NDArray[np.float32], float]:
+    """The numbers as they would be stored, and their squared length, which decides whether they have a direction."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        vector = numbers.astype(np.float32)
+        return vector, float(vector @ vector)

@@ -6,9 +6,10 @@ PlantError
     ConstraintViolation (23): Unique-, ForeignKey-, NotNull-, Check-, ExclusionViolation
     InvalidValue (22, or refused by the client): DimensionMismatch
     InsufficientPrivilege (42501)
-    TransactionProblem (25, 40): ReadOnlyTransaction, FailedTransaction, SerializationFailure*,
-    DeadlockDetected* LockTimeout (55P03), QueryCanceled (57014), StaleStatement* (0A000), StatementRefused
-    (42, 0A) ResourceExhausted (53), ServerError (all others, what triggers raise too)
+    TransactionProblem (25, 40): ReadOnlyTransaction, FailedTransaction, SerializationFailure* > StaleEntity*,
+        DeadlockDetected*
+    LockTimeout (55P03), QueryCanceled (57014), StaleStatement* (0A000), StatementRefused (42, 0A)
+    ResourceExhausted (53), ServerError (all others, what triggers raise too)
 
 * also Retryable: nothing of the transaction remains, and running it again can succeed.
 """
@@ -160,6 +161,13 @@ class SerializationFailure(TransactionProblem, Retryable):
     """40001: a concurrent transaction made this one impossible to order."""
 
     advice = "Run the whole transaction again (run_in_transaction does)."
+
+
+class StaleEntity(SerializationFailure):
+    """An entity was changed, or can no longer be seen, since this session read it; nothing of it is overwritten."""
+
+    state = "40001"
+    advice = "Read the entity again and repeat the change (run_in_transaction does)."
 
 
 class DeadlockDetected(TransactionProblem, Retryable):

@@ -18,6 +18,7 @@ from uuid import UUID
 from pgvector.sqlalchemy import VECTOR
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Dialect,
@@ -36,6 +37,7 @@ from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from plant.core import checks
+from plant.core.drivers import vectors
 
 INTEGERS = {16: SmallInteger, 32: Integer, 64: BigInteger}
 
@@ -191,6 +193,21 @@ class WallTime(Named, TypeDecorator[datetime]):
         return None if value is None else checks.checked_wall_time(value, self.field)
 
 
+class StrictBoolean(Named, TypeDecorator[bool]):
+    """boolean; takes True and False only."""
+
+    impl = Boolean
+    cache_ok = True
+
+    def __init__(self, field: str | None = None) -> None:
+        super().__init__()
+        self.field = field
+
+    def process_bind_param(self, value: Any, _dialect: Dialect) -> bool | None:
+        """Raises InvalidValue."""
+        return None if value is None else checks.checked_boolean(value, self.field)
+
+
 class StrictUuid(Named, TypeDecorator[UUID]):
     """uuid; takes and gives uuid.UUID itself."""
 
@@ -229,8 +246,8 @@ class StrictVector(Named, VECTOR):
     """pgvector's vector(dim) with its distance operators; takes sequences of real numbers, gives float32
     arrays.
 
-    Raises DimensionMismatch or InvalidValue; see plant.core.checks.checked_vector. Needs a connection of
-    plant's engines, which carries the codec.
+    Raises DimensionMismatch or InvalidValue; see plant.core.checks.checked_vector. plant's engines send and give it by
+    their codec, others as pgvector's text: exact too, and several times as slow.
     """
 
     cache_ok = True
@@ -240,16 +257,23 @@ class StrictVector(Named, VECTOR):
         self.dimensions = dim
         self.field = field
 
-    def bind_processor(self, _dialect: Dialect) -> Any:
-        """Check and convert; the driver's codec does the rest."""
+    def bind_processor(self, dialect: Dialect) -> Any:
+        """Check and convert; the codec does the rest, where there is one."""
+        has_codec = getattr(dialect, "has_vector_codec", False)
 
         def process(value: Any) -> Any:
-            return None if value is None else checks.checked_vector(value, self.field, dimensions=self.dimensions)
+            if value is None:
+                return None
+            vector = checks.checked_vector(value, self.field, dimensions=self.dimensions)
+            return vector if has_codec else vectors.to_text(vector)
 
         return process
 
-    def result_processor(self, _dialect: Dialect, _coltype: object) -> None:
-        """The driver's codec has done it."""
+    def result_processor(self, dialect: Dialect, _coltype: object) -> Any:
+        """Nothing is left to do where there is a codec."""
+        if getattr(dialect, "has_vector_codec", False):
+            return None
+        return lambda value: vectors.from_text(value) if isinstance(value, str) else value
 
 
 @event.listens_for(Column, "after_parent_attach")

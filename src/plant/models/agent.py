@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, PrimaryKeyConstraint, Text, Uuid
+from sqlalchemy import ForeignKeyConstraint, Index, PrimaryKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from plant.core.values import StrictText, StrictUuid
 from plant.models.base import OWN_KEY, BaseEntity, identity
 from plant.models.canonical import identifier
 from plant.models.industry import Industry
@@ -42,12 +43,12 @@ class Agent(BaseEntity):
         Index(None, "governance_agent_id", "industry_id"),
         Index(None, "governance_agent_id", "team_id"),
     )
-    governance_agent_id: Mapped[str] = mapped_column(Text)
-    id: Mapped[UUID] = mapped_column(Uuid)
-    skill_id: Mapped[UUID] = mapped_column(Uuid)
-    job_role_id: Mapped[UUID] = mapped_column(Uuid)
-    industry_id: Mapped[UUID] = mapped_column(Uuid)
-    team_id: Mapped[UUID | None] = mapped_column(Uuid)
+    governance_agent_id: Mapped[str] = mapped_column(StrictText)
+    id: Mapped[UUID] = mapped_column(StrictUuid)
+    skill_id: Mapped[UUID] = mapped_column(StrictUuid)
+    job_role_id: Mapped[UUID] = mapped_column(StrictUuid)
+    industry_id: Mapped[UUID] = mapped_column(StrictUuid)
+    team_id: Mapped[UUID | None] = mapped_column(StrictUuid)
 
     __mapper_args__: Any = identity(EntityType.AGENT)
 

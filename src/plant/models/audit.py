@@ -7,22 +7,17 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    BigInteger,
     Boolean,
     Column,
-    DateTime,
     Index,
-    Integer,
     PrimaryKeyConstraint,
     Table,
-    Text,
     UniqueConstraint,
-    Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from plant.core.values import StrictInteger, StrictJson, StrictText, StrictUuid, UtcDateTime
 from plant.models.metadata import Base
 
 
@@ -35,19 +30,19 @@ class AuditEntry(Base):
         UniqueConstraint("governance_agent_id", "entity_id", "version"),
         Index(None, "governance_agent_id", "created_at"),
     )
-    governance_agent_id: Mapped[str] = mapped_column(Text)
-    seq: Mapped[int] = mapped_column(BigInteger, autoincrement=False)
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-    transaction_id: Mapped[int] = mapped_column(BigInteger)
-    actor: Mapped[str] = mapped_column(Text)
-    action: Mapped[str] = mapped_column(Text)
-    entity_type: Mapped[str] = mapped_column(Text)
-    entity_id: Mapped[UUID] = mapped_column(Uuid)
-    version: Mapped[int] = mapped_column(Integer)
-    version_hash: Mapped[str] = mapped_column(Text)
-    content: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    prev_hash: Mapped[str] = mapped_column(Text)
-    hash: Mapped[str] = mapped_column(Text)
+    governance_agent_id: Mapped[str] = mapped_column(StrictText)
+    seq: Mapped[int] = mapped_column(StrictInteger(64), autoincrement=False)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    transaction_id: Mapped[int] = mapped_column(StrictInteger(64))
+    actor: Mapped[str] = mapped_column(StrictText)
+    action: Mapped[str] = mapped_column(StrictText)
+    entity_type: Mapped[str] = mapped_column(StrictText)
+    entity_id: Mapped[UUID] = mapped_column(StrictUuid)
+    version: Mapped[int] = mapped_column(StrictInteger)
+    version_hash: Mapped[str] = mapped_column(StrictText)
+    content: Mapped[dict[str, Any]] = mapped_column(StrictJson)
+    prev_hash: Mapped[str] = mapped_column(StrictText)
+    hash: Mapped[str] = mapped_column(StrictText)
 
 
 class AuditHead(Base):
@@ -55,25 +50,25 @@ class AuditHead(Base):
 
     __tablename__ = "audit_head"
 
-    governance_agent_id: Mapped[str] = mapped_column(Text, primary_key=True)
-    seq: Mapped[int] = mapped_column(BigInteger)
-    hash: Mapped[str] = mapped_column(Text)
+    governance_agent_id: Mapped[str] = mapped_column(StrictText, primary_key=True)
+    seq: Mapped[int] = mapped_column(StrictInteger(64))
+    hash: Mapped[str] = mapped_column(StrictText)
 
 
 audit_pending = Table(
     "audit_pending",
     Base.metadata,
-    Column("transaction_id", BigInteger, autoincrement=False),
-    Column("entity_id", Uuid),
-    Column("version", Integer, autoincrement=False),
-    Column("governance_agent_id", Text),
-    Column("entity_type", Text, nullable=False),
-    Column("action", Text, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
+    Column("transaction_id", StrictInteger(64), autoincrement=False),
+    Column("entity_id", StrictUuid),
+    Column("version", StrictInteger, autoincrement=False),
+    Column("governance_agent_id", StrictText),
+    Column("entity_type", StrictText, nullable=False),
+    Column("action", StrictText, nullable=False),
+    Column("actor", StrictText, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False, server_default=text("clock_timestamp()")),
     Column("awaits_child", Boolean, nullable=False, server_default=text("true")),
-    Column("version_hash", Text, nullable=False),
-    Column("content", JSONB, nullable=False),
+    Column("version_hash", StrictText, nullable=False),
+    Column("content", StrictJson, nullable=False),
     PrimaryKeyConstraint("transaction_id", "entity_id", "version", "governance_agent_id"),
     prefixes=["UNLOGGED"],
 )

@@ -13,22 +13,18 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import (
     CheckConstraint,
-    DateTime,
     FetchedValue,
     ForeignKeyConstraint,
     Index,
-    Integer,
     PrimaryKeyConstraint,
-    Text,
     UniqueConstraint,
-    Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.mutable import MutableDict, MutableList
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from plant.core.errors import InvalidValue
+from plant.core.values import StrictInteger, StrictJson, StrictText, StrictTextArray, StrictUuid, UtcDateTime
 from plant.models import fields
 from plant.models.canonical import content_hash, identifier, microseconds
 from plant.models.metadata import Base
@@ -84,40 +80,42 @@ class BaseEntity(Base):
         CheckConstraint("parent_id <> id", name="parent_id"),
     )
     # identity
-    id: Mapped[UUID] = mapped_column(Uuid, server_default=text("gen_random_uuid()"))
-    governance_agent_id: Mapped[str] = mapped_column(Text)
-    entity_type: Mapped[str] = mapped_column(Text)
-    external_id: Mapped[str | None] = mapped_column(Text)
-    name: Mapped[str] = mapped_column(Text)
-    description: Mapped[str | None] = mapped_column(Text)
+    id: Mapped[UUID] = mapped_column(StrictUuid, server_default=text("gen_random_uuid()"))
+    governance_agent_id: Mapped[str] = mapped_column(StrictText)
+    entity_type: Mapped[str] = mapped_column(StrictText)
+    external_id: Mapped[str | None] = mapped_column(StrictText)
+    name: Mapped[str] = mapped_column(StrictText)
+    description: Mapped[str | None] = mapped_column(StrictText)
     # lifecycle
-    status: Mapped[str] = mapped_column(Text, server_default=text("'draft'"))
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    status: Mapped[str] = mapped_column(StrictText, server_default=text("'draft'"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=text("now()"))
     updated_at: Mapped[datetime] = mapped_column(
-        DateTime(timezone=True), server_default=text("now()"), server_onupdate=FetchedValue()
+        UtcDateTime, server_default=text("now()"), server_onupdate=FetchedValue()
     )
     deleted_at: Mapped[datetime | None] = mapped_column(
-        DateTime(timezone=True), server_default=FetchedValue(), server_onupdate=FetchedValue()
+        UtcDateTime, server_default=FetchedValue(), server_onupdate=FetchedValue()
     )
     # versioning
-    version: Mapped[int] = mapped_column(Integer, server_default=text("1"), server_onupdate=FetchedValue())
-    version_hash: Mapped[str] = mapped_column(Text, server_default=text(f"'{UNSETTLED}'"))
-    supersedes_id: Mapped[UUID | None] = mapped_column(Uuid)
+    version: Mapped[int] = mapped_column(StrictInteger, server_default=text("1"), server_onupdate=FetchedValue())
+    version_hash: Mapped[str] = mapped_column(StrictText, server_default=text(f"'{UNSETTLED}'"))
+    supersedes_id: Mapped[UUID | None] = mapped_column(StrictUuid)
     # constitutional alignment
-    constitution_version: Mapped[str] = mapped_column(Text, server_default=text("'1'"))
-    alignment_status: Mapped[str] = mapped_column(Text, server_default=text("'unchecked'"))
-    alignment_checked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    constitution_version: Mapped[str] = mapped_column(StrictText, server_default=text("'1'"))
+    alignment_status: Mapped[str] = mapped_column(StrictText, server_default=text("'unchecked'"))
+    alignment_checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     # audit trail
-    created_by: Mapped[str] = mapped_column(Text, server_default=text(f"'{AUTHOR}'"))
-    updated_by: Mapped[str | None] = mapped_column(Text)
-    change_reason: Mapped[str | None] = mapped_column(Text)
+    created_by: Mapped[str] = mapped_column(StrictText, server_default=text(f"'{AUTHOR}'"))
+    updated_by: Mapped[str | None] = mapped_column(StrictText)
+    change_reason: Mapped[str | None] = mapped_column(StrictText)
     # metadata
-    tags: Mapped[list[str]] = mapped_column(MutableList.as_mutable(ARRAY(Text)), server_default=text("'{}'"))
+    tags: Mapped[list[str]] = mapped_column(
+        MutableList.as_mutable(StrictTextArray(field="tags")), server_default=text("'{}'")
+    )
     attributes: Mapped[dict[str, Any]] = mapped_column(
-        MutableDict.as_mutable(JSONB(none_as_null=True)), server_default=text("'{}'")
+        MutableDict.as_mutable(StrictJson("attributes")), server_default=text("'{}'")
     )
     # relationships
-    parent_id: Mapped[UUID | None] = mapped_column(Uuid)
+    parent_id: Mapped[UUID | None] = mapped_column(StrictUuid)
 
     # A change made since the entity was read is not overwritten: the ORM compares versions, the server raises them.
     __mapper_args__: Any = MappingProxyType(

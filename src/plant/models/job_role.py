@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, PrimaryKeyConstraint, Text, Uuid, text
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, PrimaryKeyConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
+from plant.core.values import StrictText, StrictUuid
 from plant.models import fields
 from plant.models.base import OWN_KEY, BaseEntity, identity
 from plant.models.vocabulary import EntityType, Seniority, length, one_of
@@ -25,10 +26,10 @@ class JobRole(BaseEntity):
     )
     __mapper_args__: Any = identity(EntityType.JOB_ROLE)
 
-    governance_agent_id: Mapped[str] = mapped_column(Text)
-    id: Mapped[UUID] = mapped_column(Uuid)
-    seniority: Mapped[str] = mapped_column(Text, server_default=text("'mid'"))
-    department: Mapped[str | None] = mapped_column(Text)
+    governance_agent_id: Mapped[str] = mapped_column(StrictText)
+    id: Mapped[UUID] = mapped_column(StrictUuid)
+    seniority: Mapped[str] = mapped_column(StrictText, server_default=text("'mid'"))
+    department: Mapped[str | None] = mapped_column(StrictText)
 
     def __init__(self, **values: Any) -> None:
         values.setdefault("seniority", Seniority.MID.value)

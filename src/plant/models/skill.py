@@ -7,14 +7,18 @@ from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, PrimaryKeyConstraint, Text, Uuid
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, PrimaryKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
+from plant.core.values import StrictText, StrictUuid, StrictVector
 from plant.models import fields
 from plant.models.base import OWN_KEY, BaseEntity, identity
 from plant.models.canonical import vector_digest
-from plant.models.vectors import Embedding
 from plant.models.vocabulary import EntityType, SkillCategory, length, one_of
+
+# The squared length as pgvector computes it for distances, in float32.
+DIRECTION = """vector_negative_inner_product(embedding, embedding) < 0
+ AND vector_negative_inner_product(embedding, embedding) > '-infinity'"""
 
 
 class Skill(BaseEntity):
@@ -32,16 +36,16 @@ class Skill(BaseEntity):
             postgresql_ops={"embedding": "vector_cosine_ops"},
         ),
         CheckConstraint(one_of("category", SkillCategory), name="category"),
-        CheckConstraint("vector_norm(embedding) > 0", name="embedding"),
+        CheckConstraint(DIRECTION, name="embedding"),
         CheckConstraint(length("embedding_model"), name="embedding_model"),
     )
     __mapper_args__: Any = identity(EntityType.SKILL)
 
-    governance_agent_id: Mapped[str] = mapped_column(Text)
-    id: Mapped[UUID] = mapped_column(Uuid)
-    category: Mapped[str] = mapped_column(Text)
-    embedding: Mapped[NDArray[np.float32] | None] = mapped_column(Embedding)
-    embedding_model: Mapped[str | None] = mapped_column(Text)
+    governance_agent_id: Mapped[str] = mapped_column(StrictText)
+    id: Mapped[UUID] = mapped_column(StrictUuid)
+    category: Mapped[str] = mapped_column(StrictText)
+    embedding: Mapped[NDArray[np.float32] | None] = mapped_column(StrictVector(fields.DIMENSIONS))
+    embedding_model: Mapped[str | None] = mapped_column(StrictText)
 
     def content(self) -> dict[str, Any]:
         """The vector takes part by the SHA-256 of its binary form."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Integer, PrimaryKeyConstraint, Text, Uuid
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, PrimaryKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
+from plant.core.values import StrictInteger, StrictText, StrictUuid
 from plant.models import fields
 from plant.models.base import OWN_KEY, BaseEntity, identity
 from plant.models.vocabulary import EntityType, length
@@ -25,10 +26,10 @@ class Team(BaseEntity):
     )
     __mapper_args__: Any = identity(EntityType.TEAM)
 
-    governance_agent_id: Mapped[str] = mapped_column(Text)
-    id: Mapped[UUID] = mapped_column(Uuid)
-    mission: Mapped[str | None] = mapped_column(Text)
-    capacity: Mapped[int | None] = mapped_column(Integer)
+    governance_agent_id: Mapped[str] = mapped_column(StrictText)
+    id: Mapped[UUID] = mapped_column(StrictUuid)
+    mission: Mapped[str | None] = mapped_column(StrictText)
+    capacity: Mapped[int | None] = mapped_column(StrictInteger)
 
     def content(self) -> dict[str, Any]:
         """The base's fields and this table's."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from plant.core.checks import as_float32
 from plant.models import Skill, fields
 from plant.validators.violation import Code, Violation
 
@@ -30,15 +32,18 @@ def check_vector(
     if len(numbers) != dimension:
         message = f"{field} has {len(numbers)} dimensions: pass exactly {dimension}."
         found.append(Violation(code=Code.DIMENSION, field=field, message=message))
-    with np.errstate(over="ignore"):
-        stored = numbers.astype(np.float32)
+    stored, square = as_float32(numbers)
     if np.isnan(stored).any():
         found.append(_bad(field, "contains NaN", "pass finite numbers"))
     if np.isinf(stored).any():
         found.append(_bad(field, "contains infinity or a number beyond float32", "pass finite numbers"))
-    if len(stored) and not stored.any():
-        found.append(_bad(field, "is the zero vector", "pass one with a direction, or None"))
-    elif unit and len(stored) and np.isfinite(stored).all() and abs(np.linalg.norm(stored) - 1) > LENGTH_TOLERANCE:
+    if not len(stored) or not np.isfinite(stored).all():
+        return found
+    if not 0.0 < square < math.inf:
+        found.append(
+            _bad(field, "has no direction", "pass one whose length is neither zero nor beyond float32, or None")
+        )
+    elif unit and abs(math.sqrt(square) - 1) > LENGTH_TOLERANCE:
         found.append(_bad(field, "is not of length 1", "divide it by its length"))
     return found
 

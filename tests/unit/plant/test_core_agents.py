@@ -9,8 +9,6 @@ import pytest
 from plant.core.agents import acting_as, begin_info, checked_agent, current_agent, local_settings
 from plant.core.errors import InvalidValue
 
-RULE = "a governance agent id must be text of 1 to 200 characters, but this one"
-
 
 @pytest.mark.parametrize("agent", ["a", "x" * 200, "o'brien\\", 'say "hi"; --', "日本"])
 def test_any_text_of_a_sensible_length_names_an_agent(agent: str) -> None:
@@ -21,12 +19,12 @@ def test_any_text_of_a_sensible_length_names_an_agent(agent: str) -> None:
 @pytest.mark.parametrize(
     ("agent", "problem"),
     [
-        ("", "has 0"),
-        ("x" * 201, "has 201"),
-        (5, "is of type int"),
-        (None, "is of type NoneType"),
-        ("a\x00", "contains a NUL or a lone surrogate"),
-        ("a\ud800", "contains a NUL or a lone surrogate"),
+        ("", "is empty, but names whom to act as"),
+        ("x" * 201, "has 201 characters, but at most 200 fit"),
+        (5, "must be text, not int"),
+        (None, "must be text, not NoneType"),
+        ("a\x00", "contains a NUL character, which PostgreSQL cannot store"),
+        ("a\ud800", "contains a lone surrogate, which is no character"),
     ],
 )
 def test_what_cannot_be_an_agent_is_refused(agent: object, problem: str) -> None:
@@ -34,7 +32,8 @@ def test_what_cannot_be_an_agent_is_refused(agent: object, problem: str) -> None
     with pytest.raises(InvalidValue) as caught:
         checked_agent(agent)
 
-    assert (caught.value.field, str(caught.value)) == ("governance_agent_id", f"{RULE} {problem}.")
+    assert caught.value.field == "governance_agent_id"
+    assert str(caught.value) == f"governance_agent_id {problem}. {InvalidValue.advice}"
 
 
 def test_acting_as_ends_with_its_block() -> None:

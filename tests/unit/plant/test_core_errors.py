@@ -110,12 +110,13 @@ def test_an_error_found_without_the_server_has_its_classs_state(kind: type[Plant
 
 
 def test_what_may_be_run_again_is_marked() -> None:
-    """40001, 40P01 and a stale plan, and nothing else."""
+    """40001, 40P01, a stale entity and a stale plan, and nothing else."""
     kinds = (kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Retryable))
 
     assert {kind.__name__ for kind in kinds} == {
         "Retryable",
         "SerializationFailure",
         "DeadlockDetected",
+        "StaleEntity",
         "StaleStatement",
     }

@@ -18,6 +18,7 @@ from plant.core import values
 from plant.core.errors import DimensionMismatch, InvalidValue
 
 DIALECT = postgresql()  # type: ignore[no-untyped-call]
+DIALECT.has_vector_codec = True
 COLUMNS: dict[str, Any] = {
     "text": values.StrictText(5),
     "free": values.StrictText(),
@@ -28,6 +29,7 @@ COLUMNS: dict[str, Any] = {
     "real": values.StrictFloat(),
     "moment": values.UtcDateTime(),
     "wall": values.WallTime(),
+    "flag": values.StrictBoolean(),
     "id": values.StrictUuid(),
     "data": values.StrictJson(),
     "vector": values.StrictVector(3),
@@ -59,6 +61,7 @@ def _bind(name: str, value: Any) -> Any:
         ("real", -0.0, -0.0),
         ("moment", datetime(2024, 6, 1, 12, 0, 0, 5, PARIS), datetime(2024, 6, 1, 10, 0, 0, 5, UTC)),
         ("wall", datetime(2024, 6, 1), datetime(2024, 6, 1)),
+        ("flag", True, True),
         ("id", AN_ID, AN_ID),
         ("data", {"a": [1, 2.5, None, True, "x"]}, {"a": [1, 2.5, None, True, "x"]}),
     ],
@@ -115,6 +118,7 @@ def test_vectors_of_any_real_kind_become_float32(value: Any) -> None:
         ("wall", datetime(2024, 1, 1, tzinfo=UTC), "must be a naive datetime, not one with a time zone"),
         ("wall", 5, "must be a datetime, not int"),
         ("wall", datetime.min, "must not be infinity, which datetime's ends stand for"),
+        ("flag", 1, "must be True or False, not int"),
         ("id", str(AN_ID), "must be a UUID, not str"),
         ("data", {"a": math.nan}, "must be a finite number"),
         ("data", {1: 2}, "must be text, not int"),
@@ -208,6 +212,7 @@ def test_the_databases_types() -> None:
         "DOUBLE PRECISION",
         "TIMESTAMP WITH TIME ZONE",
         "TIMESTAMP WITHOUT TIME ZONE",
+        "BOOLEAN",
         "UUID",
         "JSONB",
         "VECTOR(3)",

@@ -98,7 +98,7 @@ def test_no_texts_give_no_rows() -> None:
     [
         ("one text", "texts", "is str, not a list of texts"),
         ({"a set"}, "texts", "is set, not a list of texts"),
-        (["fine", 5], "texts[1]", "is int, not text"),
+        (["fine", 5], "texts[1]", "must be text, not int"),
         ([""], "texts[0]", "has 0 characters"),
         ([" \t\n\u3000"], "texts[0]", "is blank"),
         (["x" * 20_001], "texts[0]", "has 20001 characters"),
@@ -138,7 +138,7 @@ def test_vectors_are_accepted_in_every_numeric_form(convert: Any) -> None:
 @pytest.mark.parametrize("length", [0, 383, 385])
 def test_vectors_of_another_dimension(length: int) -> None:
     """383 and 385 numbers are a DimensionMismatch that names the field and both dimensions."""
-    with pytest.raises(DimensionMismatch, match=f"query has {length} dimensions: pass exactly 384") as caught:
+    with pytest.raises(DimensionMismatch, match=f"query has {length} dimensions, but 384 are expected") as caught:
         as_vector(np.ones(length), field="query")
 
     assert caught.value.field == "query"

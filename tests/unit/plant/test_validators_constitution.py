@@ -90,7 +90,7 @@ def test_a_missing_governance_agent() -> None:
         Violation(
             code=Code.GOVERNANCE_AGENT,
             field="governance_agent_id",
-            message="governance_agent_id is NoneType, not text: pass a str.",
+            message="governance_agent_id must be text, not NoneType. Pass a value of the field's type and range.",
         )
     ]
 

@@ -56,7 +56,7 @@ def test_all_flaws_of_one_vector() -> None:
 def test_zero_vectors(value: Any) -> None:
     """Zero, also zero only after rounding to float32, has no direction."""
     assert [violation.message for violation in check_vector(value)] == [
-        "embedding is the zero vector: pass one with a direction, or None."
+        "embedding has no direction: pass one whose length is neither zero nor beyond float32, or None."
     ]
 
 

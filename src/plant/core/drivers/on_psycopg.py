@@ -133,12 +133,18 @@ class UtcLoader(Loader):
     """timestamptz in UTC, whatever TimeZone the session has."""
 
     def load(self, data: Buffer) -> datetime:
-        """Raises psycopg.DataError for infinity and years a datetime cannot hold."""
+        """Raises psycopg.DataError for infinity, years a datetime cannot hold, and any DateStyle but ISO: the others
+        name zones by abbreviations, which mean different things.
+        """
         text = bytes(data).decode()
         try:
             return datetime.fromisoformat(text).astimezone(UTC)
         except (ValueError, OverflowError):
-            raise psycopg.DataError(f"timestamp out of Python's range: {text}") from None
+            problem = "a moment is beyond what a datetime can hold"
+            style = self.connection.pgconn.parameter_status(b"DateStyle") if self.connection else None
+            if style and not style.startswith(b"ISO"):
+                problem = f"moments cannot be read in DateStyle {style.decode()}, set ISO"
+            raise psycopg.DataError(problem) from None
 
 
 class VoidLoader(Loader):

@@ -19,7 +19,8 @@ CREATE TABLE plant.skill (
     CONSTRAINT fk_skill_governance_agent_id_id_base_entity FOREIGN KEY (governance_agent_id, id)
         REFERENCES plant.base_entity (governance_agent_id, id) ON DELETE RESTRICT,
     CONSTRAINT ck_skill_category CHECK (category IN ('technical', 'soft_skill', 'domain_expertise')),
-    CONSTRAINT ck_skill_embedding CHECK (public.vector_norm(embedding) > 0),
+    CONSTRAINT ck_skill_embedding CHECK (public.vector_negative_inner_product(embedding, embedding) < 0
+        AND public.vector_negative_inner_product(embedding, embedding) > '-infinity'),
     CONSTRAINT ck_skill_embedding_model CHECK (char_length(embedding_model) BETWEEN 1 AND 200)
 )
 """
