@@ -18,6 +18,7 @@ from pgmatrix import __version__
 from pgmatrix.clients import driver_version, installed_drivers
 from pgmatrix.config import KEYS, Config, find_root, load
 from pgmatrix.errors import ConfigError, PgMatrixError, UnknownName
+from pgmatrix.fanout.commands import add_commands, print_job_matrix
 from pgmatrix.matrix import Cell, Session
 
 
@@ -25,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     options = _parser().parse_args(argv)
     try:
-        return int(options.run(options, _config()))
+        return int(options.run(options, _config() if options.table else None))
     except PgMatrixError as error:
         print(f"pgmatrix: {error}", file=sys.stderr)
         return 2
@@ -34,12 +35,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pgmatrix", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--version", action="version", version=__version__)
+    parser.set_defaults(table=True)  # a command that works without the project's table says so
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     doctor = commands.add_parser("doctor", help="say which providers work here, and why the others do not")
     doctor.set_defaults(run=_doctor)
     plan = commands.add_parser("plan", help="say what would run, and on which provider")
     plan.add_argument("sessions", nargs="*", metavar="SESSION", help="such as pg16-asyncpg-rls; all by default")
     plan.add_argument("--write", type=Path, metavar="FILE", help="also keep the plan in FILE")
+    plan.add_argument("--json", action="store_true", help="print the jobs for a CI system instead, one for each cell")
     plan.set_defaults(run=_plan)
     report = commands.add_parser("report", help="print the matrix and the merged coverage of a run")
     report.add_argument("folder", nargs="?", type=Path, help="the run's folder; the last run by default")
@@ -49,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     up.set_defaults(run=_up)
     clean = commands.add_parser("clean", help="remove the cache and the records of past runs")
     clean.set_defaults(run=_clean)
+    add_commands(commands)
     return parser
 
 
@@ -99,6 +103,8 @@ def _plan(options: argparse.Namespace, config: Config) -> int:
     if unknown:
         cells, layers = ", ".join(map(str, config.matrix.cells)), ", ".join(config.matrix.layers)
         raise UnknownName(f"not in the matrix: {', '.join(unknown)}", do_next=f"cells: {cells}; layers: {layers}")
+    if options.json:
+        return print_job_matrix(sessions)
     reasons = {}
     for cell in sorted({session.cell for session in sessions}):
         chosen = choose_for(config, cell, Guard())

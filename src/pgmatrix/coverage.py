@@ -86,12 +86,17 @@ def _write_reports(folder: Path, root: Path, found: Sequence[str]) -> None:
 
 
 def _has_data(path: Path) -> bool:
+    return bool(measured_files(path))
+
+
+def measured_files(path: Path) -> tuple[str, ...]:
+    """The files that a data file has measured, as it names them; none if it is damaged."""
     data = coverage.CoverageData(str(path))
     try:
         data.read()
-        return bool(data.measured_files())
+        return tuple(sorted(data.measured_files()))
     except coverage.CoverageException:
-        return False
+        return ()
     finally:
         data.close()
 

@@ -26,7 +26,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("pgmatrix.records",),
     ("pgmatrix.coverage", "pgmatrix.perf"),
     ("pgmatrix.verdict",),
-    ("pgmatrix.gate",),
+    ("pgmatrix.gate", "pgmatrix.fanout"),
     ("pgmatrix.report",),
     ("pgmatrix.plugin",),
     ("pgmatrix.__main__",),
