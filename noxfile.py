@@ -8,17 +8,8 @@ nox -s tests                pgmatrix's own tests
 
 from __future__ import annotations
 
-import argparse
-import atexit
-import fcntl
-import hashlib
-import json
 import os
-import shutil
-import subprocess
 import sys
-import time
-import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,8 +18,9 @@ import nox
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "src"))
 from pgmatrix import config as pgmatrix_config  # noqa: E402 - the table is read by the checkout's own code
+from pgmatrix import runs  # noqa: E402
+from pgmatrix.errors import PgMatrixError  # noqa: E402
 from pgmatrix.matrix import Cell, Session  # noqa: E402
-from pgmatrix.servers.tuning import usable_cores  # noqa: E402
 
 nox.needs_version = ">=2026.10.20"
 nox.options.sessions = ["integration"]
@@ -36,14 +28,12 @@ TABLE = pgmatrix_config.load(ROOT)
 SESSIONS = [nox.param(str(one), id=str(one), tags=list(one.tags)) for one in TABLE.matrix.sessions]
 # Tags of their own, so that `-t pg16` means integration sessions.
 CELLS = [nox.param(str(one), id=str(one), tags=["perf", f"perf-{one}"]) for one in TABLE.matrix.cells]
-MOST_AT_ONCE = 8  # sessions, unless -j says otherwise: a server and up to 256 MB each
 PYTHON = f"py{sys.version_info.major}.{sys.version_info.minor}"
 EXTRAS = "container,embedded,plant"
 INSTALLS = {str(driver): ["-e", f".[{driver},{EXTRAS}]", "--group", "test"] for driver in TABLE.matrix.drivers} | {
     "dev": ["-e", f".[asyncpg,psycopg,{EXTRAS}]", *"--group dev --group lint --group types".split()],
 }
 LOWEST = "--resolution lowest-direct --python-version 3.11".split()
-PIP_INSTALL = "-m pip install -qq --no-compile --disable-pip-version-check --constraint".split()
 PYTEST = "-p no:cacheprovider -n auto --cov --cov-report= -q".split()
 # A session loads the plugins it needs.
 PYTEST_ENV = {
@@ -54,74 +44,24 @@ PYTEST_ENV = {
 os.environ |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(ROOT / ".nox" / "pycache")}
 
 
-def begin_run() -> Path:
-    """The folder of this run. The process a person started opens it, and reports when everything has ended."""
-    if "PGMATRIX_RUN" not in os.environ:
-        parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-        parser.add_argument("-j", "--parallel", default=os.environ.get("NOX_PARALLEL"))
-        parser.add_argument("-s", "-e", "--session", "--sessions", nargs="*", default=["integration"])
-        asked = parser.parse_known_args(sys.argv[1:])[0]
-        if asked.parallel is None and "integration" in asked.session:  # one by its name prints as it goes
-            asked.parallel = nox.options.parallel = min(usable_cores(), MOST_AT_ONCE)
-        jobs = os.cpu_count() if asked.parallel == "auto" else asked.parallel or 1
-        run = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-        os.environ["PGMATRIX_RUN"] = run
-        os.environ["PGMATRIX_RUN_DIR"] = str(ROOT / ".pgmatrix" / "runs" / run)
-        os.environ["PGMATRIX_PARALLEL_SESSIONS"] = str(jobs)
-        os.environ["PGMATRIX_ARGV"] = json.dumps(sys.argv[1:])
-        atexit.register(report)
-    return Path(os.environ["PGMATRIX_RUN_DIR"])
-
-
-def report() -> None:
-    """Print the matrix and the merged coverage of this run, if it had any session, whatever became of them."""
-    if (RUN / "plan.json").is_file():
-        sys.stdout.flush()
-        subprocess.run([env_python("dev", *TABLE.matrix.drivers), "-m", "pgmatrix", "report", str(RUN)], cwd=ROOT)
-
-
-def env_python(*names: str) -> str:
-    """The interpreter of the first of these environments that is there."""
-    found = (ROOT / ".nox" / f"env-{name}" / "bin" / "python" for name in names)
-    return str(next((path for path in found if path.exists()), sys.executable))
-
-
 def environment(session: nox.Session, name: str) -> str:
     """The interpreter of the shared environment `name`, made again only when its pins or the project have changed."""
     pins = ROOT / "constraints" / f"{name}-{PYTHON}.txt"
     if not pins.is_file():
         session.error(f"constraints/{pins.name} is missing: use Python 3.11 to 3.13, or run nox -s lock")
-    folder = ROOT / ".nox" / f"env-{name}"
-    python, stamp = str(folder / "bin" / "python"), folder / "pgmatrix-stamp"
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    parts = [project[table] for table in ("build-system", "project", "dependency-groups")]
-    wanted = hashlib.sha256(repr([pins.read_text(), parts, sys.version, ROOT]).encode()).hexdigest()
-    folder.parent.mkdir(exist_ok=True)
-    with (folder.parent / f"env-{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not stamp.is_file() or stamp.read_text() != wanted:
-            shutil.rmtree(folder, ignore_errors=True)
-            for command in (
-                [sys.executable, "-m", "virtualenv", "--quiet", str(folder)],
-                [python, *PIP_INSTALL, str(pins), *INSTALLS[name]],
-            ):
-                if subprocess.run(command, cwd=ROOT).returncode != 0:
-                    session.error(f"cannot make the environment {name}: {' '.join(command)}")
-            stamp.write_text(wanted)
-    return python
+    try:
+        return runs.environment(ROOT, name, INSTALLS[name], pins=pins)
+    except PgMatrixError as error:
+        session.error(str(error))
 
 
-RUN = begin_run()
+RUN = runs.begin(ROOT, sys.argv[1:], nox.options)
 
 
 @nox.session(venv_backend="none", default=False)
 def plan(session: nox.Session) -> None:
     """Say what will run, on which provider and why, and prepare the environments."""
-    argv = json.loads(os.environ["PGMATRIX_ARGV"])
-    own = argv[: argv.index("--")] if "--" in argv else argv  # what follows is pytest's
-    command = [sys.executable, "-m", "nox", *own, "--list", "--json"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-    chosen = [one["call_spec"]["name"] for one in json.loads(listed.stdout) if one["name"] == "integration"]
+    chosen = runs.chosen(ROOT)
     drivers = {Session.parse(name).cell.driver for name in chosen}
     with ThreadPoolExecutor() as pool:
         wanted = [driver for driver in TABLE.matrix.drivers if driver in drivers]
@@ -136,23 +76,10 @@ def integration(session: nox.Session, name: str) -> None:
     """One layer on one cell: a server of its own, its tests under xdist, their coverage."""
     one = Session.parse(name)
     python = environment(session, one.cell.driver)
-    for folder in ("coverage", "junit"):
-        (RUN / folder).mkdir(parents=True, exist_ok=True)
-    variables = {
-        "PGMATRIX_SESSION": name,
-        "PGMATRIX_CELL": str(one.cell),
-        "COVERAGE_FILE": str(RUN / "coverage" / name),
-        "PGMATRIX_PARALLEL_SESSIONS": str(min(int(os.environ["PGMATRIX_PARALLEL_SESSIONS"]), planned())),
-    }
+    variables = runs.variables(RUN, name)
     files, junit = TABLE.matrix.layers[one.layer], f"--junitxml={RUN / 'junit' / name}.xml"
     command = [python, "-m", "pytest", *files, *PYTEST, junit, *session.posargs]
     session.run(*command, env=PYTEST_ENV | variables, external=True)
-
-
-def planned() -> int:
-    """How many sessions this run has: fewer than may run at once leave cores to each other's workers."""
-    plan_file = RUN / "plan.json"
-    return len(json.loads(plan_file.read_text(encoding="utf-8"))["sessions"]) if plan_file.is_file() else 1
 
 
 @nox.session(venv_backend="none", default=False)
@@ -187,10 +114,12 @@ def perf(session: nox.Session, cell: str) -> None:
 
 @nox.session(venv_backend="none", default=False)
 def lint(session: nox.Session) -> None:
-    """Style: ruff's rules and format."""
+    """Style: ruff's rules and format, and the schema of workflows."""
     python = environment(session, "dev")
     session.run(python, "-m", "ruff", "check", *session.posargs, ".", external=True)
     session.run(python, "-m", "ruff", "format", "--check", ".", external=True)
+    check = [python, *"-m check_jsonschema --builtin-schema vendor.github-workflows".split()]
+    session.run(*check, *map(str, (ROOT / ".github" / "workflows").glob("*.yml")), external=True)
 
 
 @nox.session(venv_backend="none", default=False)

@@ -1,4 +1,4 @@
-"""Owns one invocation of nox: its run's folder, the sessions it chose, the environments they share, the report in the end.
+"""Owns one invocation of nox: its run's folder, the sessions it chose, their environments, the report in the end.
 
 Standard library only, so a noxfile can import it. Starts no test itself.
 """
@@ -19,32 +19,45 @@ import time
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pgmatrix.errors import ConfigError
+from pgmatrix.servers.tuning import usable_cores
 
+MOST_AT_ONCE = 8  # sessions, unless -j says otherwise: a server and up to 256 MB each
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PIP = "-m pip install -qq --no-compile --disable-pip-version-check".split()
 
 
-def begin(root: Path, argv: Sequence[str]) -> Path:
+def begin(root: Path, argv: Sequence[str], options: Any) -> Path:
     """The folder of this run. The process a person started opens it, and reports when everything has ended.
 
-    `argv` are nox's arguments. PGMATRIX_RUN, where it is set, is the run's id: several jobs may share one. Raises
-    ConfigError.
+    `argv` are nox's arguments, `options` its options: unless `-j` says otherwise, as many sessions run at once as there
+    are cores. PGMATRIX_RUN, where it is set, is the run's id: several jobs may share one. Raises ConfigError.
     """
     if "PGMATRIX_RUN_DIR" not in os.environ:
         run = os.environ.get("PGMATRIX_RUN") or f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
         if not _RUN.fullmatch(run):
-            raise ConfigError(f"PGMATRIX_RUN = {run!r} cannot name a folder", do_next="use letters, digits, - and _")
-        parser = argparse.ArgumentParser(add_help=False)
-        parser.add_argument("-j", "--parallel", default=os.environ.get("NOX_PARALLEL", "1"))
-        jobs = parser.parse_known_args(list(argv))[0].parallel
+            raise ConfigError(
+                f"PGMATRIX_RUN = {run!r} cannot name a folder",
+                do_next="use letters, digits, - and _, a letter or digit first",
+            )
         os.environ["PGMATRIX_RUN"] = run
         os.environ["PGMATRIX_RUN_DIR"] = str(root / ".pgmatrix" / "runs" / run)
-        os.environ["PGMATRIX_PARALLEL_SESSIONS"] = str(os.cpu_count() if jobs == "auto" else jobs)
+        os.environ["PGMATRIX_PARALLEL_SESSIONS"] = str(_at_once(argv, options))
         os.environ["PGMATRIX_ARGV"] = json.dumps(list(argv))
         atexit.register(_report, root, Path(os.environ["PGMATRIX_RUN_DIR"]))
     return Path(os.environ["PGMATRIX_RUN_DIR"])
+
+
+def _at_once(argv: Sequence[str], options: Any) -> int:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-j", "--parallel", default=os.environ.get("NOX_PARALLEL"))
+    parser.add_argument("-s", "-e", "--session", "--sessions", nargs="*", default=["integration"])
+    asked = parser.parse_known_args(list(argv))[0]
+    if asked.parallel is None and "integration" in asked.session:  # one by its name prints as it goes
+        asked.parallel = options.parallel = min(usable_cores(), MOST_AT_ONCE)
+    return int(os.cpu_count() or 1) if asked.parallel == "auto" else int(asked.parallel or 1)
 
 
 def _report(root: Path, run: Path) -> None:
@@ -73,7 +86,14 @@ def variables(run: Path, session: str) -> dict[str, str]:
         "PGMATRIX_SESSION": session,
         "PGMATRIX_CELL": session.rpartition("-")[0],
         "COVERAGE_FILE": str(run / "coverage" / session),
+        "PGMATRIX_PARALLEL_SESSIONS": str(min(int(os.environ["PGMATRIX_PARALLEL_SESSIONS"]), _planned(run))),
     }
+
+
+def _planned(run: Path) -> int:
+    """How many sessions this run has: fewer than may run at once leave cores to each other's workers."""
+    plan = run / "plan.json"
+    return len(json.loads(plan.read_text(encoding="utf-8"))["sessions"]) if plan.is_file() else 1
 
 
 def environment(root: Path, name: str, install: Sequence[str], *, pins: Path | None = None) -> str:

@@ -20,7 +20,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("pgmatrix.servers.protocol",),
     ("pgmatrix.clients",),
     ("pgmatrix.servers",),
-    ("pgmatrix.databases",),
+    ("pgmatrix.databases", "pgmatrix.runs"),
     ("pgmatrix.provision",),
     ("pgmatrix.plain",),
     ("pgmatrix.records",),
@@ -135,11 +135,11 @@ def test_a_library_is_known_only_where_it_belongs(library: str) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("name", ["pgmatrix.errors", "pgmatrix.matrix", "pgmatrix.config"])
+@pytest.mark.parametrize("name", ["pgmatrix.errors", "pgmatrix.matrix", "pgmatrix.config", "pgmatrix.runs"])
 def test_what_a_noxfile_imports_needs_no_library(name: str) -> None:
-    """Errors, matrix and configuration import the standard library and each other alone."""
+    """Errors, matrix, configuration and runs import the standard library and each other alone."""
     (module,) = (one for one in modules("pgmatrix") if one.name == name)
-    allowed = {"pgmatrix.errors", "pgmatrix.matrix", "pgmatrix.config"}
+    allowed = {"pgmatrix.errors", "pgmatrix.matrix", "pgmatrix.config", "pgmatrix.servers.tuning"}
 
     assert {one for one in imports(module) - allowed if one.partition(".")[0] not in sys.stdlib_module_names} == set()
 

@@ -17,6 +17,7 @@ from pgmatrix.matrix import Session
 
 # Where a session's files are in the folder of a run, and what follows its name there.
 KINDS = {"records": ".json", "coverage": "", "junit": ".xml"}
+_SOURCE = "name a run's folder, or one that holds such"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +53,14 @@ def merge(sources: Sequence[Path], into: Path, *, planned: Sequence[Session], ro
     """
     if into.exists() and (not into.is_dir() or any(into.iterdir())):
         raise RecordError(f"{into} is not empty", do_next="name a folder that is not there yet")
-    folders = [folder for source in sources for folder in _run_folders(source)]
+    folders = list({folder.resolve(): folder for source in sources for folder in _run_folders(source)}.values())
     found = [part for folder in folders for part in _files(folder)]
     parts = [part for part in found if part.session]
     _refuse_twice(parts)
     read, damaged = _read([part for part in parts if part.kind == "records"])
     if not read:
         names = ", ".join(map(str, sources))
-        raise RecordError(f"no record can be read in {names}", do_next="name the folders of runs, or one that holds them")
+        raise RecordError(f"no record can be read in {names}", do_next=_SOURCE)
     run, commit = (_same(what, read) for what in ("run", "commit"))
     for part in parts:
         if part.kind == "coverage":
@@ -79,7 +80,7 @@ def merge(sources: Sequence[Path], into: Path, *, planned: Sequence[Session], ro
 def _run_folders(source: Path) -> list[Path]:
     """`source` if it is the folder of a run, else those in it, however artifacts were unpacked."""
     if not source.is_dir():
-        raise RecordError(f"{source} is not a folder", do_next="name the folder of a run, or one that holds such folders")
+        raise RecordError(f"{source} is not a folder", do_next=_SOURCE)
     if _is_run(source):
         return [source]
     below = (path for pattern in ("*", "*/*", "*/*/*") for path in sorted(source.glob(pattern)))

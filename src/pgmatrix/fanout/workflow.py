@@ -17,7 +17,7 @@ REQUIREMENT = f"pgmatrix=={__version__}"
 
 
 def workflow(install: str = REQUIREMENT, *, python: str = "3.12") -> str:
-    """The workflow's text. `install` is what pip is given to get pgmatrix, such as `--editable .`. Raises ConfigError."""
+    """The workflow's text. `install` is what pip is given to get pgmatrix (`--editable .`). Raises ConfigError."""
     try:
         words = shlex.split(install)
     except ValueError as error:
