@@ -93,7 +93,7 @@ def coverage(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """pgmatrix's and plant's own tests: unit, plugin, servers, architecture, acceptance."""
     folders = ["unit", "architecture", "servers", "plugin", "acceptance"]
-    chosen = session.posargs or [*(f"tests/{folder}" for folder in folders), "-m", "not docker"]
+    chosen = session.posargs or [*(f"tests/{folder}" for folder in folders), "-m", "not docker and not slow"]
     session.run(environment(session, "dev"), "-m", "pytest", "-q", *chosen, external=True)
 
 

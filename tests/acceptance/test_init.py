@@ -39,6 +39,7 @@ def test_a_fresh_project_is_green(tmp_path: Path, drivers: str) -> None:
         assert "3 passed" in ran.stdout
 
 
+@pytest.mark.slow
 def test_its_noxfile_runs_the_matrix(tmp_path: Path) -> None:
     """`nox` in a fresh project of one driver runs each cell in an environment with that driver, and merges coverage."""
     wheel = run(ROOT, sys.executable, *"-m pip wheel -q --no-deps . --wheel-dir".split(), str(tmp_path / "wheels"))
@@ -50,8 +51,7 @@ def test_its_noxfile_runs_the_matrix(tmp_path: Path) -> None:
     ran = run(project, sys.executable, "-m", "nox", PIP_FIND_LINKS=str(tmp_path / "wheels"))
 
     assert ran.returncode == 0, ran.stdout
-    assert ran.stdout.splitlines()[0].startswith("nox > Running session plan")
-    assert "2 sessions: 1 layer (example) on 2 cells, 1 at a time" in ran.stdout
+    assert "2 sessions: 1 layer (example) on 2 cells, " in ran.stdout
     assert ran.stdout.splitlines()[-1].startswith("2 of 2 sessions green, 6 tests passed, coverage ")
     (folder,) = (project / ".pgmatrix" / "runs").iterdir()
     versions = [json.loads(path.read_text(encoding="utf-8"))["facts"] for path in sorted(folder.glob("records/*"))]
