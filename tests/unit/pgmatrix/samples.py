@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pgmatrix.perf import results as perf
+from pgmatrix.perf.results import PerfRun
 from pgmatrix.records import Outcome, Record, TestResult
 from pgmatrix.verdict import (
     CoveragePath,
     CoverageView,
     Difference,
     DifferenceKind,
-    PerfView,
     Reason,
     RuleState,
     RunView,
@@ -22,7 +23,7 @@ from pgmatrix.verdict import (
     State,
     Verdict,
 )
-from tests.unit.pgmatrix.builders import some_facts
+from tests.unit.pgmatrix.builders import a_perf_run, some_facts
 
 LAYERS = ("connection", "migrations", "rls", "pgvector", "audit", "pooling", "transactions")
 CELLS = ("pg15-asyncpg", "pg15-psycopg", "pg16-asyncpg", "pg16-psycopg")
@@ -76,7 +77,7 @@ def verdict(
         rules=tuple(RuleState(id=one, says=says, on=True) for one, says in RULES.items()),
         sessions=tuple(views),
         coverage=_coverage(cells),
-        perf=tuple(_perf(cells)),
+        perf=_perf(cells, seed),
     )
 
 
@@ -150,7 +151,7 @@ def hostile(text: str) -> Verdict:
         rules=(RuleState(id=text, says=text, on=False),),
         sessions=(replace(view, state=State.CRASHED, note=text, record=record),),
         differences=(differs,),
-        perf=tuple(replace(one, name=text, says=text) for one in good.perf),
+        perf=_perf([text], 1),
     )
 
 
@@ -236,13 +237,49 @@ def _coverage(cells: Sequence[str]) -> CoverageView:
     return CoverageView(percent=98.9, paths=paths, missing=(), html="html/index.html", xml="coverage.xml")
 
 
-def _perf(cells: Sequence[str]) -> Iterator[PerfView]:
-    for cell in cells[:4]:
-        for name, ratio, budget in (("point read", 1.62, 2.0), ("bulk insert", 1.18, 1.5)):
-            says = f"{ratio} times the bare driver, {budget} allowed"
-            yield PerfView(
-                cell=cell, name=name, ratio=ratio, budget=budget, beside="the bare driver", met=True, says=says
-            )
+def _perf(cells: Sequence[str], seed: int) -> PerfRun:
+    """Two workloads on four cells at three counts of clients, beside the bare driver."""
+    chance, cells = random.Random(seed), cells[:4]
+    series = tuple(
+        _series(cell, workload, variant, clients, chance)
+        for workload in ("point-read", "bulk-insert")
+        for cell in cells
+        for variant in ("plant", "bare")
+        for clients in (1, 4, 16)
+    )
+    return a_perf_run(
+        series=series,
+        comparisons=tuple(_comparisons(cells, chance)),
+        sentences=("psycopg reads 1.4 to 1.5 times as fast as asyncpg at 16 clients on PostgreSQL 16.",),
+    )
+
+
+def _series(cell: str, workload: str, variant: str, clients: int, chance: random.Random) -> perf.Series:
+    each = 0.0004 * (1.6 if variant == "plant" else 1) * (1.3 if "asyncpg" in cell else 1) * chance.uniform(0.95, 1.05)
+    times = sorted(each * clients**0.6 * chance.lognormvariate(0, 0.35) for _ in range(400))
+    buckets = tuple((round(times[end - 1], 7), 20) for end in range(20, 401, 20))
+    role = perf.Role.SUBJECT if variant == "plant" else perf.Role.BARE
+    return perf.Series(
+        cell=cell, workload=workload, variant=variant, role=role, clients=clients, outcome=perf.Outcome.MEASURED,
+        operations=400, throughput=clients / (each * clients**0.6), p50=times[200], p95=times[380], p99=times[396],
+        worst=times[-1], histogram=buckets,
+    )  # fmt: skip
+
+
+def _comparisons(cells: Sequence[str], chance: random.Random) -> Iterator[perf.Comparison]:
+    for workload in ("point-read", "bulk-insert"):
+        for number, cell in enumerate(cells):
+            ratio = chance.uniform(1.2, 2.1)
+            yield perf.Comparison(
+                kind=perf.Kind.BUDGET, cell=cell, workload=workload, clients=4, measured="plant", beside="bare",
+                word=perf.Word.SLOWER if ratio > 1.9 else perf.Word.WITHIN_NOISE, ratio=ratio, low=ratio * 0.95,
+                high=ratio * 1.06, bound=1.9, why=f"{ratio:.2f} times as long as the bare driver",
+            )  # fmt: skip
+            if number % 2:
+                yield perf.Comparison(
+                    kind=perf.Kind.DRIVERS, cell=cell, workload=workload, clients=16, measured="psycopg",
+                    beside="asyncpg", word=perf.Word.FASTER, ratio=0.7, low=0.66, high=0.74, why="psycopg is faster",
+                )  # fmt: skip
 
 
 def _reasons() -> tuple[Reason, ...]:

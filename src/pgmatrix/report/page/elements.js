@@ -25,12 +25,13 @@ function trace(text) {
   return pre;
 }
 
-function fold(title, text, open) {
+// A box that opens: filled by `fill` when it is opened first.
+function fold(title, fill, open) {
   const box = h("details", { class: "trace", open });
-  const fill = () => box.childElementCount === 1 && box.append(trace(text));
+  const filled = () => box.childElementCount === 1 && box.append(...fill());
   box.append(h("summary", null, title));
-  box.addEventListener("toggle", fill);
-  if (open) fill();
+  box.addEventListener("toggle", filled);
+  if (open) filled();
   return box;
 }
 
@@ -48,25 +49,28 @@ function chips(results) {
   return list;
 }
 
-// Tracebacks and logs of a test, equal ones once, with the cells that share them.
-function evidence(results, open) {
+function where(members) {
+  return members.map((one) => one.session.cell || one.session.name).join(", ");
+}
+
+function grouped(items, key) {
   const groups = new Map();
-  for (const one of results) {
-    if (one.place < 0) continue;
-    const more = moreOf(one.session, one.place);
-    if (!more.detail && !more.sections.length) continue;
-    const key = more.detail;
-    if (!groups.has(key)) groups.set(key, []);
-    groups.get(key).push({ ...one, more });
-  }
-  const found = [];
-  for (const [detail, members] of groups) {
-    const where = members.map((one) => one.session.cell || one.session.name).join(", ");
-    if (detail) found.push(fold(members[0].outcome + " on " + where, detail, open && !found.length));
-    for (const one of members)
-      for (const [title, text] of one.more.sections) found.push(fold(title + " · " + (one.session.cell || one.session.name), text, false));
-  }
-  return found;
+  for (const one of items) groups.set(key(one), [...(groups.get(key(one)) || []), one]);
+  return groups;
+}
+
+// Tracebacks of a test with what was printed and logged, equal ones once, with the cells that share them.
+function evidence(results, open) {
+  const found = results.filter((one) => one.place >= 0).map((one) => ({ ...one, more: moreOf(one.session, one.place) }));
+  const telling = found.filter(({ more }) => more.detail || more.sections.length);
+  return [...grouped(telling, (one) => one.outcome + "\n" + one.more.detail)].map(([, members], number) =>
+    fold(members[0].outcome + " on " + where(members), () => [members[0].more.detail ? trace(members[0].more.detail) : "", ...sections(members)], open && !number));
+}
+
+function sections(members) {
+  const all = members.flatMap((one) => one.more.sections.map(([title, text]) => ({ session: one.session, title, text })));
+  return [...grouped(all, (one) => one.title + "\n" + one.text)].map(([, same]) =>
+    fold(same[0].title + (same.length < members.length ? " · " + where(same) : ""), () => [trace(same[0].text)], false));
 }
 
 // `items` by portions: the first now, each further one at a press of a button.

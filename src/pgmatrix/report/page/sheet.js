@@ -37,7 +37,7 @@ function drawSession(one) {
   for (const text of [one.error, ...(one.crashed || [])].filter(Boolean)) parts.push(h("p", { class: "notice" }, text));
   for (const text of one.narrowed || []) parts.push(h("p", { class: "notice warn" }, "Not the whole layer: " + text));
   if (one.list === undefined) return [...parts, h("p", null, "There is no record of this session to show.")];
-  if (one.warnings.length) parts.push(fold(counted(one.warnings.length, "warning"), one.warnings.map((text) => DATA.texts[text]).join("\n"), false));
+  if (one.warnings.length) parts.push(fold(counted(one.warnings.length, "warning"), () => [trace(one.warnings.map((text) => DATA.texts[text]).join("\n"))], false));
   const rows = h("div", { class: "group rows" });
   const { rows: index } = rowsOf(one.layer);
   portions(rows, testsOf(one), (result) => {
@@ -53,10 +53,10 @@ function drawTest(row) {
   const list = h("div", { class: "group rows" }, results.map((one) => {
     const tone = TONES[one.outcome];
     const bar = h("progress", { max: slowest, value: one.ms, "aria-hidden": "true" });
-    return h("a", { class: "row", href: link("session", one.session.name) }, h("span", { class: "name" }, mark(tone), " " + (one.session.cell || one.session.name)), h("span", { class: tone === "bad" ? "bad-text" : "faint" }, one.outcome + (one.place >= 0 && moreOf(one.session, one.place).tries > 1 ? ", tried " + moreOf(one.session, one.place).tries + " times" : "")), h("span", { class: "took" }, one.place < 0 ? "-" : time(one.ms)), bar);
+    return h("a", { class: "row cell-row", href: link("session", one.session.name) }, h("span", { class: "name" }, mark(tone), " " + (one.session.cell || one.session.name)), bar, h("span", { class: tone === "bad" ? "bad-text" : "faint" }, one.outcome + (one.place >= 0 && moreOf(one.session, one.place).tries > 1 ? ", tried " + moreOf(one.session, one.place).tries + " times" : "")), h("span", { class: "took" }, one.place < 0 ? "-" : time(one.ms)));
   }));
   const found = evidence(results, true);
-  const again = row.layer ? h("p", { class: "faint" }, "Run it again: ", h("code", null, 'nox -t ' + row.layer + " -- -k '" + shortName(row.test) + "'")) : "";
+  const again = row.layer ? h("p", { class: "faint again" }, "Run it again: ", h("code", null, 'nox -t ' + row.layer + " -- -k '" + shortName(row.test) + "'")) : "";
   return [h("p", null, h("span", { class: "tag" }, row.layer || "file"), " " + spoken(results)), list, h("h3", null, found.length ? "Tracebacks and logs" : "It left no traceback and no log."), ...found, again];
 }
 
