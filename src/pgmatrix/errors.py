@@ -13,7 +13,8 @@ PgMatrixError
 │   └── HashMismatch         a downloaded file is not the pinned one
 ├── DatabaseError            a database could not be made, cloned or removed
 │   └── TemplateFailed       the project's template callable raised
-└── RecordError              a record cannot be read
+├── RecordError              a record cannot be read
+└── ReportError              a report cannot be written
 """
 
 from __future__ import annotations
@@ -110,3 +111,7 @@ class TemplateFailed(DatabaseError):
 
 class RecordError(PgMatrixError):
     """A record cannot be read."""
+
+
+class ReportError(PgMatrixError):
+    """A report cannot be written."""

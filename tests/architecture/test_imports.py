@@ -61,6 +61,8 @@ HELD: dict[str, tuple[str, ...]] = {
     "testcontainers": ("pgmatrix.servers.container",),
     "pytest": ("pgmatrix.plugin",),
     "coverage": ("pgmatrix.coverage",),
+    "jinja2": ("pgmatrix.report.html",),
+    "markupsafe": ("pgmatrix.report",),
     "rich": ("pgmatrix.report", "pgmatrix.__main__"),
 }
 

@@ -26,7 +26,9 @@ def bar(share: float, *, look: str = "", mark: float | None = None) -> Markup:
     if mark is not None:
         parts.append(element("rect", class_="tick", x=min(99.4, max(0.0, mark * 100)), y=0, width=0.6, height=10))
     inner = Markup("").join(parts)
-    return element("svg", inner, viewBox="0 0 100 10", preserveAspectRatio="none", height=14, width="100%", aria_hidden="true")
+    return element(
+        "svg", inner, viewBox="0 0 100 10", preserveAspectRatio="none", height=14, width="100%", aria_hidden="true"
+    )
 
 
 def coverage_bar(path: CoveragePath) -> Markup:

@@ -16,12 +16,13 @@ from pgmatrix.verdict import SessionView, State, Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A session in the matrix: its mark, a short text beside it (`213`, or what is wrong) and its time."""
+    """A session in the matrix: its mark, a short text beside it (`213`, or what is wrong), what passed, its time."""
 
     session: str
     tone: Tone
     mark: str
     short: str
+    passed: int
     time: str
     label: str
     preview: bool
@@ -73,6 +74,7 @@ def place(view: SessionView) -> Place:
         tone=tone(view.state),
         mark=MARKS[tone(view.state)],
         short=short,
+        passed=passed,
         time=time,
         label=", ".join(said + ["preview, never blocks"] * view.preview),
         preview=view.preview,

@@ -90,7 +90,8 @@ def _part(name: str) -> str:
 
 def _policy(css: str, script: str) -> str:
     """What the browser may do for this page: run that script, apply that style, show the icon, and nothing else."""
-    return f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(css)}'; img-src data:; base-uri 'none'; form-action 'none'"
+    allowed = f"script-src '{_digest(script)}'; style-src '{_digest(css)}'; img-src data:"
+    return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
 
 
 def _digest(text: str) -> str:
@@ -100,7 +101,8 @@ def _digest(text: str) -> str:
 def _icon(*, ship: bool) -> Markup:
     colour, path = ("17693a", "M8 17l5 5 11-12") if ship else ("b3221c", "M10 10l12 12M22 10L10 22")
     svg = (
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'><circle cx='16' cy='16' r='16' fill='%23{colour}'/>"
+        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'>"
+        f"<circle cx='16' cy='16' r='16' fill='%23{colour}'/>"
         f"<path d='{path}' stroke='white' stroke-width='4' fill='none' stroke-linecap='round'/></svg>"
     )
     return Markup("data:image/svg+xml,{}").format(svg)

@@ -78,7 +78,7 @@ def _legend(lines: Sequence[_Line]) -> tuple[tuple[str, str], ...]:
 
 
 def _throughput(workload: str, series: Sequence[Series]) -> Plot | None:
-    """Operations a second by clients, one line for each cell and variant; None with fewer than two counts of clients."""
+    """Operations a second by clients, a line for each cell and variant; None with fewer than two counts of them."""
     measured = [one for one in series if one.throughput is not None]
     clients = sorted({one.clients for one in measured})
     if len(clients) < 2:
@@ -112,7 +112,10 @@ def _latency(workload: str, series: Sequence[Series]) -> Plot | None:
     up = Scale(low=0, high=100, start=_BOTTOM, end=_TOP)
     parts = _rows(up, lambda at: f"{at:.0f} %")
     for at in log_ticks(across.low, across.high):
-        parts += [line(across(at), _TOP, across(at), _BOTTOM), text(across(at), _BOTTOM + 16, duration_of(at), text_anchor="middle")]
+        parts += [
+            line(across(at), _TOP, across(at), _BOTTOM),
+            text(across(at), _BOTTOM + 16, duration_of(at), text_anchor="middle"),
+        ]
     lines = _lines(shown)
     parts += [_path(_shares(one.members[0], across, up), one.look) for one in lines]
     title = f"{workload}: operations done within a time, at {count(most, 'client')}"
@@ -160,8 +163,7 @@ def _forest(kind: Kind, comparisons: Sequence[Comparison]) -> Plot | None:
     across = Scale(low=low, high=high, start=250, end=470, log=True)
     height = 24.0 * len(comparisons) + 30
     parts = [line(across(1.0), 4, across(1.0), height - 24, class_="one")]
-    for at in _ratio_ticks(low, high):
-        parts.append(text(across(at), height - 8, f"{at:g}", text_anchor="middle"))
+    parts += [text(across(at), height - 8, f"{at:g}", text_anchor="middle") for at in _ratio_ticks(low, high)]
     for number, one in enumerate(comparisons):
         parts += _comparison(one, across, 18 + 24.0 * number)
     label = f"{_TITLES[kind]}: " + "; ".join(one.why for one in comparisons[:20])

@@ -15,7 +15,7 @@ from pgmatrix.report.words import one_line
 
 
 def element(tag: str, *children: Markup | str, **attributes: object) -> Markup:
-    """An element; `class_` is written as class, `stroke_width` as stroke-width. Attributes that are None are left out."""
+    """An element; `class_` is written as class, `stroke_width` as stroke-width. None is left out."""
     words = [
         Markup(' {}="{}"').format(name.rstrip("_").replace("_", "-"), _number(value))
         for name, value in attributes.items()

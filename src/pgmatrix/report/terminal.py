@@ -5,7 +5,7 @@ Renders values; judges nothing but the colour of a cell.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -14,9 +14,14 @@ from rich.text import Text
 
 from pgmatrix.coverage import Merged, PathCoverage
 from pgmatrix.matrix import Cell, Session
-from pgmatrix.records import Record
+from pgmatrix.records import Outcome, Record
+from pgmatrix.report.grid import Place, grid
+from pgmatrix.report.words import MARKS, Tone, clean, one_line
+from pgmatrix.verdict import DifferenceKind, Verdict
 
-_BAD = ("failed", "error", "skipped", "xfailed", "xpassed")
+_MOST, _BAD = 12, 200
+_STYLES = {Tone.GOOD: "green", Tone.WARN: "bold yellow", Tone.BAD: "bold red", Tone.IDLE: "dim"}
+_NOT_PASSED = ("failed", "error", "skipped", "xfailed", "xpassed")
 
 
 def plan_lines(sessions: Sequence[Session], reasons: Mapping[Cell, str], jobs: int) -> list[str]:
@@ -56,7 +61,7 @@ def cell_text(record: Record | None, *, planned: bool) -> Text:
         return Text("missing", style="bold red")
     if record.error or not record.tests:
         return Text("no test ran", style="bold red")
-    passed, bad = record.count("passed"), record.count(*_BAD)
+    passed, bad = record.count("passed"), record.count(*_NOT_PASSED)
     if record.green:
         return Text(f"{passed} ✓ {record.seconds:5.1f} s", style="green")
     if record.crashed:
@@ -138,3 +143,104 @@ def print_report(
         console.print(Text(f"  {merged.html}\n  {merged.xml}"), soft_wrap=True)
     console.print(Text(f"records: {folder}"), soft_wrap=True)
     console.print(summary_line(sessions, records, merged))
+
+
+def print_verdict(console: Console, verdict: Verdict, files: Sequence[str] = ()) -> None:
+    """The whole report of a verdict, its headline last; `files` are where the other reports are."""
+    console.rule("pgmatrix")
+    for line in server_lines(verdict):
+        _say(console, line)
+    if verdict.run.cells and verdict.sessions:
+        console.print(verdict_table(verdict))
+    for text in [*difference_texts(verdict), *bad_texts(verdict), *coverage_texts(verdict), *reason_texts(verdict)]:
+        console.print(text, soft_wrap=True)
+    for path in files:
+        _say(console, path)
+    console.print(Text(clean(verdict.headline), style="bold green" if verdict.ship else "bold red"), soft_wrap=True)
+
+
+def _say(console: Console, line: str) -> None:
+    # As Text, since the brackets of a test's parameters are no markup; not wrapped, so that a name can be found.
+    console.print(Text(clean(line)), soft_wrap=True)
+
+
+def server_lines(verdict: Verdict) -> list[str]:
+    """What each cell really ran on, as its sessions measured it."""
+    return [f"{one.cell}: {one.server}" for one in grid(verdict).columns if one.server]
+
+
+def verdict_table(verdict: Verdict) -> Table:
+    """Layers by cells: how many tests passed, in what time, or what is wrong. What was not asked for is a dot."""
+    shown = grid(verdict)
+    table = Table(show_edge=False, pad_edge=False, header_style="bold")
+    table.add_column("layer")
+    for column in shown.columns:
+        table.add_column(Text(f"{column.cell}{' preview' * column.preview}"), justify="right")
+    for layer, places in shown.rows:
+        table.add_row(Text(layer), *(place_text(one) for one in places))
+    return table
+
+
+def place_text(one: Place | None) -> Text:
+    """One place of the matrix."""
+    if one is None or one.tone is Tone.IDLE:
+        return Text(MARKS[Tone.IDLE], style="dim")
+    passed = f"{one.passed:,} ✓ {one.time:>7}" if one.time else ""
+    words = passed if one.tone is Tone.GOOD else "\n".join(filter(None, (f"{one.mark} {one.short}", passed)))
+    return Text(words, style=_STYLES[one.tone])
+
+
+def difference_texts(verdict: Verdict) -> Iterator[Text]:
+    """What differs between cells, the first of each kind; what fails stands with the failures."""
+    found = [one for one in verdict.differences if one.kind is not DifferenceKind.OUTCOME]
+    if found:
+        yield Text("what differs between cells", style="bold")
+    for one in found[:_MOST]:
+        yield Text(f"  {one_line(one.subject)}\n    {one_line(one.says)}", style="yellow")
+    if len(found) > _MOST:
+        yield Text(f"  and {len(found) - _MOST} more", style="dim")
+
+
+def bad_texts(verdict: Verdict) -> Iterator[Text]:
+    """Every test that did not pass, with the sessions where it did not and, where that says more, on which cells."""
+    places = {one.subject: one.says for one in verdict.differences if one.kind is DifferenceKind.OUTCOME}
+    found: dict[tuple[str, str], list[str]] = {}
+    for view in verdict.sessions:
+        for test in view.tests:
+            if test.outcome != Outcome.PASSED:
+                found.setdefault((str(test.outcome), test.test), []).append(view.session)
+        if view.record and view.record.error:
+            found.setdefault(("error", view.record.error.partition("\n")[0]), []).append(view.session)
+    for (outcome, what), names in list(found.items())[:_BAD]:
+        said = f"; {places[what]}" if what in places else ""
+        yield Text(f"{outcome} {one_line(what)}\n    in {one_line(', '.join(names))}{one_line(said)}", style="red")
+    if len(found) > _BAD:
+        yield Text(f"and {len(found) - _BAD} more that did not pass", style="red")
+
+
+def coverage_texts(verdict: Verdict) -> Iterator[Text]:
+    """Each threshold of the table and whether it is met, and which sessions left no data."""
+    if verdict.coverage is None:
+        return
+    yield Text(
+        f"coverage of lines and branches, merged over all sessions: {verdict.coverage.percent:.1f} %", style="bold"
+    )
+    for path in verdict.coverage.paths:
+        state = "✓" if path.met else ("✗ no such file" if not path.files else "✗")
+        words = f"  {path.percent:6.1f} % of {path.wanted:g} %  {one_line(path.path)} {state}"
+        yield Text(words, style="green" if path.met else "bold red")
+    if verdict.coverage.missing:
+        yield Text(f"  no coverage data from: {one_line(', '.join(verdict.coverage.missing))}", style="bold red")
+
+
+def reason_texts(verdict: Verdict) -> Iterator[Text]:
+    """Why the verdict is what it is: what blocks, then what does not, then the rules that are switched off."""
+    for one in verdict.reasons[:_BAD]:
+        head = "✗" if one.blocking else "· preview, does not block:"
+        text = Text(f"{head} {one_line(one.where)}: {one_line(one.what)}", style="bold red" if one.blocking else "dim")
+        yield text.append(f" [{one_line(one.rule)}]\n    {one_line(one.do_next)}", style="not bold")
+    if len(verdict.reasons) > _BAD:
+        yield Text(f"and {len(verdict.reasons) - _BAD} more reasons", style="bold red")
+    off = [one.id for one in verdict.rules if not one.on]
+    if off:
+        yield Text(f"rules switched off: {one_line(', '.join(off))}", style="yellow")

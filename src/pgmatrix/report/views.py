@@ -1,4 +1,4 @@
-"""Owns what the HTML page's template is given beside the verdict: rows ready to be shown, none of them longer than asked.
+"""Owns what the HTML page's template is given beside the verdict: rows ready to be shown, no more than one reads.
 
 Pure. Judges nothing.
 """
@@ -69,7 +69,11 @@ def key_facts(verdict: Verdict) -> list[tuple[str, str]]:
     """The figures a reader wants first."""
     run = verdict.run
     commit = f"{run.commit[:10]}{', with changes' if run.dirty else ''}" if run.commit else "none"
-    found = [("commit", commit), ("started", moment(run.started)), ("took", duration(max(0.0, run.ended - run.started)))]
+    found = [
+        ("commit", commit),
+        ("started", moment(run.started)),
+        ("took", duration(max(0.0, run.ended - run.started))),
+    ]
     bad, skipped = verdict.count(Outcome.FAILED, Outcome.ERROR), verdict.count(Outcome.SKIPPED)
     found += [("tests passed", f"{verdict.count(Outcome.PASSED):,}")]
     found += [("failed or broke", f"{bad:,}")] * bool(bad) + [("skipped", f"{skipped:,}")] * bool(skipped)

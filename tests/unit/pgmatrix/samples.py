@@ -171,7 +171,8 @@ def _record(cell: str, layer: str, tests: int, started: float, chance: random.Ra
         tests=results,
         facts=some_facts(
             cell=cell, server_version=version, server_version_num=number, driver=driver, provider="embedded"
-        ).values(),
+        ).values()
+        | {"own_extensions": ["uuid-ossp"]},
         collected=tests,
         commit="147f0e5a1f2c3d4e5f60718293a4b5c6d7e8f901",
         python="3.12.3",
@@ -298,7 +299,7 @@ def _reasons() -> tuple[Reason, ...]:
                sessions=pair, test=rls, detail="E   AssertionError: assert [<Skill 7f3a>] == []"),
         Reason(rule="skipped", where="pg15-asyncpg-audit", what="1 test was skipped", do_next="declare it, or run it",
                sessions=("pg15-asyncpg-audit",)),
-        Reason(rule="coverage-path", where="total", what="93.9 % covered, 95 % wanted", do_next="cover what is missing"),
+        Reason(rule="coverage-path", where="total", what="93.9 % covered, 95 % wanted", do_next="cover the rest"),
         Reason(rule="failed", where="pg18-asyncpg-migrations", what="1 test failed, 1 broke", do_next="mend it before"
                " pg18 leaves preview", blocking=False, sessions=("pg18-asyncpg-migrations",)),
     )  # fmt: skip
@@ -306,7 +307,9 @@ def _reasons() -> tuple[Reason, ...]:
 
 def _differences() -> tuple[Difference, ...]:
     def row(kind: DifferenceKind, layer: str, subject: str, says: str, *found: str) -> Difference:
-        return Difference(kind=kind, layer=layer, subject=subject, says=says, by_cell=dict(zip(CELLS, found, strict=True)))
+        return Difference(
+            kind=kind, layer=layer, subject=subject, says=says, by_cell=dict(zip(CELLS, found, strict=True))
+        )
 
     return (
         row(DifferenceKind.OUTCOME, "rls", "tests/integration/test_rls_1.py::test_rls_holds_001",
