@@ -64,7 +64,7 @@ def render(verdict: Verdict, history: Sequence[Summary] = ()) -> str:
 
 
 def _environment(history: Sequence[Summary]) -> Environment:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, finalize=_safe, trim_blocks=False)
+    environment = Environment(autoescape=True, undefined=StrictUndefined, finalize=_safe, keep_trailing_newline=True)
     environment.filters |= {
         "link": lambda name: quote(clean(name), safe=""),
         "duration": duration,

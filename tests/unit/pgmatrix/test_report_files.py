@@ -57,7 +57,7 @@ def test_a_report_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 
 
 def test_history_is_the_last_runs_with_this_one_last(tmp_path: Path) -> None:
-    """Past runs come from their summaries, oldest first; the run at hand is once there, and last; later ones are not."""
+    """Past runs come from their summaries, oldest first; this run is there once, and last; later ones are not."""
     for number, name in enumerate(("c", "a", "b", "later")):
         history.write(tmp_path / name, a_run(name, 1000.0 + 100 * number + 10_000 * (name == "later")))
     now = a_run("a", 5000.0, ship=False)
