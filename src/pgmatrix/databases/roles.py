@@ -40,12 +40,18 @@ def enter(client: Client, *, token: str, names: Sequence[str]) -> list[str]:
 
 def adopt(client: Client, server: Server, names: Sequence[str]) -> None:
     """Mark the project's roles as ours on a server that stays, and give those that log in their passwords."""
+    if server.provider is ProviderName.EXTERNAL:
+        mark(client, names)
     for name in names:
-        if server.provider is ProviderName.EXTERNAL:
-            client.execute(f"comment on role {quote_name(name)} is {quote_text(MARK)}")
         if not server.roles_trusted:
             password = quote_text(role_password(server, name))
             client.execute(f"alter role {quote_name(name)} password {password}")
+
+
+def mark(client: Client, names: Sequence[str]) -> None:
+    """Say on the server that these roles are ours."""
+    for name in names:
+        client.execute(f"comment on role {quote_name(name)} is {quote_text(MARK)}")
 
 
 def leave(client: Client, *, token: str, names: Sequence[str], made: Sequence[str]) -> None:
