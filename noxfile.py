@@ -113,6 +113,13 @@ def perf(session: nox.Session, cell: str) -> None:
 
 
 @nox.session(venv_backend="none", default=False)
+def stress(session: nox.Session) -> None:
+    """Every layer in random orders, by 1 to 8 workers and each test alone; counts what does not always pass."""
+    command = [environment(session, "dev"), "-m", "pgmatrix.stress", *session.posargs]
+    session.run(*command, env=PYTEST_ENV, external=True)
+
+
+@nox.session(venv_backend="none", default=False)
 def lint(session: nox.Session) -> None:
     """Style: ruff's rules and format, and the schema of workflows."""
     python = environment(session, "dev")

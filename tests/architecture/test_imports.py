@@ -29,6 +29,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("pgmatrix.gate", "pgmatrix.fanout"),
     ("pgmatrix.report",),
     ("pgmatrix.plugin",),
+    ("pgmatrix.stress",),
     ("pgmatrix.__main__",),
     ("plant", "plant.core"),
     ("plant.core.errors",),
@@ -59,11 +60,11 @@ HELD: dict[str, tuple[str, ...]] = {
     "typer": ("plant.__main__",),
     "docker": ("pgmatrix.servers.container",),
     "testcontainers": ("pgmatrix.servers.container",),
-    "pytest": ("pgmatrix.plugin",),
+    "pytest": ("pgmatrix.plugin", "pgmatrix.stress.order", "pgmatrix.stress.warm"),
     "coverage": ("pgmatrix.coverage",),
     "jinja2": ("pgmatrix.report.html",),
     "markupsafe": ("pgmatrix.report",),
-    "rich": ("pgmatrix.report", "pgmatrix.__main__"),
+    "rich": ("pgmatrix.report", "pgmatrix.stress.table", "pgmatrix.stress.__main__", "pgmatrix.__main__"),
 }
 
 

@@ -22,11 +22,11 @@ from rich.console import Console
 from pgmatrix.config import Config, find_root, load
 from pgmatrix.errors import ConfigError, PgMatrixError, UnknownName
 from pgmatrix.matrix import Cell
-from pgmatrix.report.stress import pass_line, print_stress
 from pgmatrix.servers.tuning import usable_cores
 from pgmatrix.stress.passes import Course
 from pgmatrix.stress.run import Wish, stress
 from pgmatrix.stress.server import warm_server
+from pgmatrix.stress.table import pass_line, print_stress
 from pgmatrix.stress.tally import Pass, Tally
 from pgmatrix.stress.trials import FULL, QUICK, WORKERS, Kind
 
