@@ -93,7 +93,7 @@ def test_a_steady_project_passes(stressed: Nest) -> None:
     assert code == 0, text
     assert kept(stressed)["steady"] is True
     assert kept(stressed)["runs"] == int((stressed.path / "steady").read_text()) == 8
-    assert "8 runs of a test on 1 cell: 0 flaky, 0 never passed, 0 trials went wrong" in text
+    assert "8 runs of a test on 1 cell: 0 flaky, 0 never passed, trials gone wrong: 0" in text
 
 
 def test_flaky_tests_are_found_and_named(stressed: Nest) -> None:

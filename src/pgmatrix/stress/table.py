@@ -12,6 +12,7 @@ from rich.text import Text
 from pgmatrix.stress.tally import Pass, Suspect, Tally
 
 SHOWN = 6
+NAMED = 40
 
 
 def pass_line(cell: str, one: Pass) -> Text:
@@ -63,7 +64,7 @@ def verdict_line(tallies: Sequence[Tally]) -> Text:
     broken = sum(not suspect.flaky for one in tallies for suspect in one.suspects)
     problems = sum(len(one.problems) for one in tallies)
     cells = f"{len(tallies)} cell{'s' * (len(tallies) != 1)}"
-    text = f"{runs} runs of a test on {cells}: {flaky} flaky, {broken} never passed, {problems} trials went wrong"
+    text = f"{runs} runs of a test on {cells}: {flaky} flaky, {broken} never passed, trials gone wrong: {problems}"
     return Text(text, style="bold green" if steady else "bold red")
 
 
@@ -71,7 +72,9 @@ def print_stress(console: Console, tallies: Sequence[Tally], seed: int, folder: 
     """The whole report."""
     console.print(stress_table(tallies))
     for tally in tallies:
-        lines = [line for suspect in tally.suspects for line in suspect_lines(suspect)]
+        lines = [line for suspect in tally.suspects[:NAMED] for line in suspect_lines(suspect)]
+        if len(tally.suspects) > NAMED:
+            lines.append(f"and {len(tally.suspects) - NAMED} tests more; stress.json names them all")
         for line in [*lines, *tally.problems]:
             console.print(Text(f"{tally.cell}: {line}", style="red"), soft_wrap=True)
     console.print(Text(f"seed {seed}; logs and records: {folder}"), soft_wrap=True)

@@ -1,6 +1,7 @@
 """Owns counting and the verdict: which tests did not pass every time, and which trials never came to an end. Pure.
 
-A test that is missing where it should have run did not pass. Nothing is forgiven and nothing is run again.
+A test that is missing where it should have run did not pass. A trial of all tests that left nothing is a problem of its
+own and says nothing about each. Nothing is forgiven and nothing is run again.
 """
 
 from __future__ import annotations
@@ -92,7 +93,9 @@ class Tally:
     @property
     def problems(self) -> tuple[str, ...]:
         """What befell whole trials."""
-        return tuple(f"{one.trial} ({one.trial.how}): {one.problem}" for one in self.passes if one.problem)
+        return tuple(
+            f"{one.trial.test or one.trial} ({one.trial.how}): {one.problem}" for one in self.passes if one.problem
+        )
 
     @property
     def suspects(self) -> tuple[Suspect, ...]:
@@ -126,7 +129,7 @@ class Tally:
     def _outcomes(self, one: Pass) -> dict[str, str]:
         """The outcomes of a pass, where tests that it should have run and did not are missing."""
         lone = one.trial.kind is Kind.ALONE
-        expected = {one.trial.test} if lone else self.tests
+        expected = {one.trial.test} if lone else self.tests if one.outcomes else ()
         return dict.fromkeys(expected, MISSING) | dict(one.outcomes)
 
 

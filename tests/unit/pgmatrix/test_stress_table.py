@@ -42,15 +42,15 @@ def test_the_report_names_the_test_and_the_seed() -> None:
     assert "pg16-asyncpg: flaky: a[x]: passed 1 of 2 times" in text
     assert "pg16-asyncpg:     failed, seed 42" in text
     assert "seed 42; logs and records: folder" in text
-    assert "4 runs of a test on 1 cell: 1 flaky, 0 never passed, 0 trials went wrong" in text
+    assert "4 runs of a test on 1 cell: 1 flaky, 0 never passed, trials gone wrong: 0" in text
 
 
 def test_the_report_names_what_went_wrong() -> None:
-    """A trial without an end is there though none of its tests is."""
+    """A trial that left nothing is there, and no test is blamed for it."""
     text = printed(Tally(cell="c", passes=(GOOD, Pass(trial=RANDOM, problem="no record"))))
 
     assert "c: order-1 (seed 42): no record" in text
-    assert "2 flaky, 0 never passed, 1 trials went wrong" in text
+    assert "0 flaky, 0 never passed, trials gone wrong: 1" in text
 
 
 def test_the_verdict_is_green_only_where_all_is() -> None:
@@ -69,3 +69,12 @@ def test_a_long_list_of_places_is_cut() -> None:
     assert lines[0] == "never passes: a: passed 0 of 9 times"
     assert lines[-2:] == ["    failed, seed 5", "    and 3 times more"]
     assert len(lines) == 8
+
+
+def test_a_flood_is_cut() -> None:
+    """Forty tests are named, and where the others are."""
+    many = {f"t{n:02}": "failed" for n in range(43)}
+    text = printed(Tally(cell="c", passes=(Pass(trial=IN_ORDER, outcomes=many),)))
+
+    assert text.count("never passes: ") == 40
+    assert "c: and 3 tests more; stress.json names them all" in text

@@ -118,6 +118,17 @@ def test_a_trial_that_went_wrong_is_a_problem_though_its_tests_passed() -> None:
     assert found.problems == ("order-1 (seed 100): exit code 3, though every test passed",)
 
 
+def test_a_trial_that_left_nothing_blames_no_test() -> None:
+    """The run is not steady, and what is named is the trial; alone it is the test."""
+    lost = Pass(trial=shuffled(1), problem="no record")
+    lone = Pass(trial=alone("a"), problem="hung")
+    found = Tally(cell="c", passes=(Pass(trial=IN_ORDER, outcomes=GOOD), lost, lone))
+
+    assert not found.steady
+    assert [(one.test, one.where) for one in found.suspects] == [("a", ("missing, alone",))]
+    assert found.problems == ("order-1 (seed 100): no record", "a (alone): hung")
+
+
 @pytest.mark.parametrize(
     ("made", "code", "problem"),
     [
