@@ -45,6 +45,17 @@ def floor(bench: Bench, servers: Mapping[str, object]) -> Finished:
     return _run_floor(bench, env)
 
 
+def ours_on_ten(bench: Bench) -> Finished:
+    """As many sessions, each started as ours are, on the floor's ten tests: what pgmatrix itself costs."""
+    seen = observe(bench, bench.sessions[0])
+    layer = set(bench.table.matrix.layers[bench.sessions[0].layer])
+    kept = [word for word in seen.argv[seen.argv.index("pytest") + 1 :] if word not in layer and "junit" not in word]
+    words = ["-p", "by_pgmatrix", *kept, str(_project(bench) / "ten.py"), "--rootdir", str(bench.root), "-c"]
+    env = _environ(bench, "by_pgmatrix", PERF_CWD=str(bench.root), PYTHONPATH=str(_project(bench)))
+    arguments = json.dumps([*words, str(bench.root / "pyproject.toml")])
+    return _run_floor(bench, env | {"PERF_ARGS": arguments, "PYTEST_PLUGINS": seen.env["PYTEST_PLUGINS"]})
+
+
 def _run_floor(bench: Bench, env: Mapping[str, str]) -> Finished:
     argv = [bench.nox, "-m", "nox", "-f", "noxfile.py", "-s", "floor", "-j", JOBS]
     finished = run(argv, env=env, cwd=_project(bench), output=bench.file("floor.log"))
@@ -70,8 +81,11 @@ def _environ(bench: Bench, plugin: str, **changes: str) -> dict[str, str]:
     return bench.environ(
         PERF_PYTHONS=json.dumps(pythons),
         PERF_ARGS=json.dumps(words),
+        PERF_DATA=str(bench.folder),
         PYTEST_DISABLE_PLUGIN_AUTOLOAD="1",
         PYTEST_PLUGINS=_PLUGINS,
+        PYTHONDONTWRITEBYTECODE="",
+        PYTHONPYCACHEPREFIX=str(bench.root / ".nox" / "pycache"),  # as the noxfile has it: imports cost both the same
         **changes,
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from pgmatrix.matrix import Session
 from pgmatrix.records import read_all
 from tests.perf.bench import Bench
-from tests.perf.beside import JOBS, by_hand, floor, ground
+from tests.perf.beside import JOBS, by_hand, floor, ground, ours_on_ten
 from tests.perf.commands import Finished
 from tests.perf.measure import Absent, MeasurementFailed, Samples
 from tests.perf.sessions import observe
@@ -37,13 +37,25 @@ def measure_matrix(bench: Bench) -> list[Row]:
         _ours(bench, [one for one in bench.sessions if one.cell == cell][:1])
     floors: list[Finished] = []
     ours: list[Whole] = []
+    tens: list[Finished] = []
     with ground(bench) as servers:
         for _ in range(bench.rounds(2, 1)):
             floors.append(floor(bench, servers))
+            tens.append(ours_on_ten(bench))
             ours.append(_warm(bench, stamps))
             stamps = bench.stamps()
         floors.append(floor(bench, servers))
-    return [*_whole_rows(bench, ours, floors), _by_hand_row(bench, ours), *_inside(ours)]
+    return [_ten_row(bench, tens, floors), *_whole_rows(bench, ours, floors), _by_hand_row(bench, ours), *_inside(ours)]
+
+
+def _ten_row(bench: Bench, tens: Sequence[Finished], floors: Sequence[Finished]) -> Row:
+    return Row(
+        what=f"{len(bench.sessions)} sessions of ours on the floor's ten tests, -j {JOBS}: what pgmatrix itself costs",
+        measured=Samples(values=tuple(one.seconds for one in tens)),
+        beside=Samples(values=tuple(one.seconds for one in floors)),
+        beside_what="the floor",
+        goal=Goal(bound=1.5, of=Of.RATIO),
+    )
 
 
 def _whole_rows(bench: Bench, ours: Sequence[Whole], floors: Sequence[Finished]) -> list[Row]:

@@ -15,8 +15,9 @@ ARGS = json.loads(os.environ["PERF_ARGS"])
 @nox.parametrize("name", [nox.param(name, id=name) for name in PYTHONS])
 def floor(session: nox.Session, name: str) -> None:
     """One session of the floor."""
+    session.chdir(os.environ.get("PERF_CWD", "."))
     session.run(
         *(PYTHONS[name], "-m", "pytest", *ARGS),
-        env={"PERF_SESSION": name, "COVERAGE_FILE": f"coverage-{name}"},
+        env={"PERF_SESSION": name, "COVERAGE_FILE": os.path.join(os.environ["PERF_DATA"], f"coverage-{name}")},
         external=True,
     )
