@@ -13,7 +13,9 @@ from hypothesis import settings
 
 settings.register_profile("local", max_examples=40, deadline=None, database=None)
 settings.register_profile("ci", max_examples=100, deadline=None, database=None, derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "local")
+# In a session of the matrix they are there for its coverage, and the same on every cell.
+settings.register_profile("session", max_examples=12, deadline=None, database=None, derandomize=True)
+settings.load_profile("session" if "PGMATRIX_SESSION" in os.environ else "ci" if os.environ.get("CI") else "local")
 
 _FORBIDDEN: tuple[tuple[Any, str, str], ...] = (
     (socket.socket, "connect", "a connection"),
