@@ -114,6 +114,7 @@ KEYS: tuple[Key, ...] = (
     Key(name="image", env="PGMATRIX_IMAGE", default="pgvector/pgvector:pg{major}", read=_text),
     Key(name="template", env=None, default="", read=_text),
     Key(name="template-sources", env=None, default=(), read=_items),
+    Key(name="template-timeout", env="PGMATRIX_TEMPLATE_TIMEOUT", default=300.0, read=_seconds),
     Key(name="extensions", env=None, default=(), read=_items),
     Key(name="roles", env=None, default=(), read=_items),
     Key(name="preload", env=None, default=(), read=_items),

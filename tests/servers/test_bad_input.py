@@ -177,6 +177,27 @@ def _pgmatrix(ground: Ground) -> dict[str, str]:
     return {name: value for name, value in ground.environ.items() if name.startswith("PGMATRIX_")}
 
 
+def test_a_template_that_hangs(server: Server, client: Client, tmp_path: Path) -> None:
+    """A template callable that does not end is ended, and no database is left."""
+    write_project(
+        tmp_path,
+        template="import time\n\ndef build(database):\n    time.sleep(600)\n",
+        role="",
+        lines=["template-timeout = 0.5"],
+    )
+    recipe = Recipe.of(load_project(tmp_path))
+
+    with pytest.raises(TemplateFailed) as error:
+        ensure_template(client, server, recipe, recipe.key("a build", spec_for(CELL)), new_token())
+
+    lines = str(error.value).splitlines()
+    assert lines[0] == "the template callable things:build did not end within 0.5 s"
+    assert lines[-1] == (
+        "  do    see what it waits for, or raise template-timeout; nothing of the unfinished template is left"
+    )
+    assert not client.execute("select datname from pg_database where datname like 'pgmx_%'")
+
+
 def test_a_template_that_raises(server: Server, client: Client, tmp_path: Path) -> None:
     """A template callable that raises is reported by its last line, and no database is left."""
     write_project(tmp_path, template="def build(database):\n    raise LookupError('no migration 003')\n", role="")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,13 +28,15 @@ _FORMAT = "1"
 class Recipe:
     """How the project's template is made: `callable` is `module:function`, run in `root` with a Database.
 
-    `sources` are glob patterns of the files its content depends on. Without a callable the template is empty.
+    `sources` are glob patterns of the files its content depends on, `timeout` the seconds the callable may take.
+    Without a callable the template is empty.
     """
 
     root: Path
     callable: str
     sources: tuple[str, ...]
     roles: tuple[str, ...]
+    timeout: float = 300.0
 
     @classmethod
     def of(cls, config: Config) -> Recipe:
@@ -43,16 +46,19 @@ class Recipe:
             callable=config["template"],
             sources=config["template-sources"],
             roles=config["roles"],
+            timeout=config["template-timeout"],
         )
 
     def key(self, build: str, spec: ServerSpec) -> str:
-        """32 hexadecimal digits that change with the server build, its settings, the cell and every source."""
+        """32 hexadecimal digits that change with the server build, its settings, the cell, every source and library."""
         digest = hashlib.sha256()
         driver = f"{spec.cell} {driver_version(spec.cell.driver)}"
         parts = [_FORMAT, build, driver, spec.locale, spec.encoding, self.callable, *self.roles]
         parts += [f"{name}={value}" for name, value in sorted(spec.settings.items()) if name != "max_connections"]
         for part in parts:
             digest.update(part.encode() + b"\0")
+        for name in installed():
+            digest.update(name.encode() + b"\0")
         for path in self.files():
             digest.update(str(path.relative_to(self.root)).encode() + b"\0")
             digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -74,6 +80,12 @@ class Recipe:
                 )
             found |= matches
         return sorted(found)
+
+
+def installed() -> list[str]:
+    """Every distribution of this environment with its version, as its folder is called: a library makes DDL too."""
+    folders = (Path(entry) for entry in dict.fromkeys(sys.path) if entry and Path(entry).is_dir())
+    return sorted(path.name for folder in folders for path in folder.glob("*.dist-info"))
 
 
 def ensure_template(client: Client, server: Server, recipe: Recipe, key: str, token: str) -> str:
@@ -129,20 +141,32 @@ def _seal(client: Client, name: str) -> None:
 def _call(server: Server, recipe: Recipe, name: str) -> None:
     """Run the callable in a process of its own, so that neither its imports nor its coverage mix with the tests'."""
     order = {"callable": recipe.callable, "database": name, "server": server_values(server)}
-    found = subprocess.run(
-        module_argv("pgmatrix.databases.build"),
-        input=json.dumps(order),
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=recipe.root,
-    )
+    try:
+        found = subprocess.run(
+            module_argv("pgmatrix.databases.build"),
+            input=json.dumps(order),
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=recipe.root,
+            timeout=recipe.timeout,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TemplateFailed(
+            f"the template callable {recipe.callable} did not end within {recipe.timeout:g} s",
+            tried=_attempts(_text(error.stderr).strip().splitlines()),
+            do_next="see what it waits for, or raise template-timeout; nothing of the unfinished template is left",
+        ) from error
     if found.returncode != 0:
         raise TemplateFailed(
             f"the template callable {recipe.callable} failed",
             tried=_attempts(found.stderr.strip().splitlines()),
             do_next="correct it; nothing of the unfinished template is left",
         )
+
+
+def _text(said: str | bytes | None) -> str:
+    return said.decode(errors="replace") if isinstance(said, bytes) else said or ""
 
 
 def _attempts(lines: Sequence[str]) -> list[Attempt]:

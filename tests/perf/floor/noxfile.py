@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import nox
 
@@ -18,6 +19,6 @@ def floor(session: nox.Session, name: str) -> None:
     session.chdir(os.environ.get("PERF_CWD", "."))
     session.run(
         *(PYTHONS[name], "-m", "pytest", *ARGS),
-        env={"PERF_SESSION": name, "COVERAGE_FILE": os.path.join(os.environ["PERF_DATA"], f"coverage-{name}")},
+        env={"PERF_SESSION": name, "COVERAGE_FILE": str(Path(os.environ["PERF_DATA"], f"coverage-{name}"))},
         external=True,
     )

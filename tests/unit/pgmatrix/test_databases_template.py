@@ -92,6 +92,22 @@ def test_the_key_changes_with_server_cell_and_recipe(recipe: Recipe) -> None:
     assert len(set(keys)) == len(keys)
 
 
+def test_the_key_changes_with_every_library(
+    recipe: Recipe, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What makes a template's DDL may be a library: one that comes, or another version, gives another key."""
+    place = tmp_path_factory.mktemp("site-packages")
+    monkeypatch.syspath_prepend(str(place))
+    keys = [key(recipe)]
+    for version in ("1.0", "1.1"):
+        (place / f"migrator-{version}.dist-info").mkdir()
+        keys.append(key(recipe))
+        (place / f"migrator-{version}.dist-info").rmdir()
+
+    assert len(set(keys)) == 3
+    assert key(recipe) == keys[0]
+
+
 def test_the_key_does_not_change_with_what_leaves_no_trace(recipe: Recipe) -> None:
     """How many connections a session wants, and who asks, says nothing about a template."""
     same = key(recipe, settings={"fsync": "off", "max_connections": "43"}, connections=99, label="x", memory=False)
