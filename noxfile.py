@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -55,6 +56,13 @@ def environment(session: nox.Session, name: str) -> str:
         session.error(str(error))
 
 
+def environments(session: nox.Session, drivers: Collection[str]) -> dict[str, str]:
+    """The interpreters of these drivers' environments, made side by side."""
+    wanted = [str(driver) for driver in TABLE.matrix.drivers if driver in drivers]
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(wanted, pool.map(lambda driver: environment(session, driver), wanted), strict=True))
+
+
 RUN = runs.begin(ROOT, sys.argv[1:], nox.options)
 
 
@@ -62,10 +70,7 @@ RUN = runs.begin(ROOT, sys.argv[1:], nox.options)
 def plan(session: nox.Session) -> None:
     """Say what will run, on which provider and why, and prepare the environments."""
     chosen = runs.chosen(ROOT)
-    drivers = {Session.parse(name).cell.driver for name in chosen}
-    with ThreadPoolExecutor() as pool:
-        wanted = [driver for driver in TABLE.matrix.drivers if driver in drivers]
-        pythons = list(pool.map(lambda driver: environment(session, driver), wanted))
+    pythons = list(environments(session, {Session.parse(name).cell.driver for name in chosen}).values())
     if pythons:
         session.run(pythons[0], "-m", "pgmatrix", "plan", "--write", str(RUN / "plan.json"), *chosen, external=True)
 
@@ -105,9 +110,28 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", default=False)
+def measure(session: nox.Session) -> None:
+    """Measure the chosen cells side by side: a server and a process each, durable as in production."""
+    cells = runs.chosen(ROOT, "perf", "cell")
+    pythons = environments(session, {Cell.parse(cell).driver for cell in cells})
+    if pythons:
+        words = [f"--cell={cell}" for cell in cells] + [f"--python={name}={path}" for name, path in pythons.items()]
+        command = [next(iter(pythons.values())), "-m", "pgmatrix", "perf", "--folder", str(RUN), *words]
+        session.run(*command, *session.posargs, external=True)
+
+
+@nox.session(venv_backend="none", default=False, requires=["measure"])
 @nox.parametrize("cell", CELLS)
 def perf(session: nox.Session, cell: str) -> None:
-    """Measure plant on one cell beside the bare driver, durable as in production; `-- --quick` for a look."""
+    """What the run says of one cell, red if anything stands against it; `-- --quick` for a look, `-- --help`."""
+    python = environment(session, Cell.parse(cell).driver)
+    session.run(python, "-m", "pgmatrix", "perf", "--folder", str(RUN), "--show", cell, external=True)
+
+
+@nox.session(venv_backend="none", default=False)
+@nox.parametrize("cell", CELLS)
+def goals(session: nox.Session, cell: str) -> None:
+    """plant's own goals on one cell at full size: 100,000 vectors, a chain of 50,000 entries; `-- --quick`."""
     python = environment(session, Cell.parse(cell).driver)
     session.run(python, "-m", "tests.perf.plant", "--cell", cell, *session.posargs, external=True)
 

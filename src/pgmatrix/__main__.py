@@ -20,6 +20,7 @@ from pgmatrix.config import KEYS, Config, find_root, load
 from pgmatrix.errors import ConfigError, PgMatrixError, UnknownName
 from pgmatrix.fanout.commands import add_commands, print_job_matrix
 from pgmatrix.matrix import Cell, Session
+from pgmatrix.perf.options import add_options
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,6 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="print the matrix and the merged coverage of a run")
     report.add_argument("folder", nargs="?", type=Path, help="the run's folder; the last run by default")
     report.set_defaults(run=_report)
+    perf = commands.add_parser("perf", help="measure every cell side by side, as [tool.pgmatrix.perf] says")
+    add_options(perf)
+    perf.set_defaults(run=_perf)
     up = commands.add_parser("up", help="start a server with a migrated clone, until interrupted")
     up.add_argument("cell", nargs="?", help="such as pg16-asyncpg")
     up.set_defaults(run=_up)
@@ -137,6 +141,12 @@ def _report(options: argparse.Namespace, config: Config) -> int:
     note = "" if whole else "thresholds by path are for the whole matrix"
     print_report(Console(), sessions, found, merged, folder, note=note)
     return 0
+
+
+def _perf(options: argparse.Namespace, config: Config) -> int:
+    from pgmatrix.measure import run
+
+    return run(options, config)
 
 
 def _last_run(config: Config) -> Path:

@@ -126,6 +126,7 @@ KEYS: tuple[Key, ...] = (
     Key(name="cache", env="PGMATRIX_CACHE", default="", read=_text),
     Key(name="run-as", env="PGMATRIX_RUN_AS", default="", read=_text),
     Key(name="coverage", env=None, default={}, read=_percents),
+    Key(name="perf", env=None, default={}, read=dict),  # read further where it is used, by `perf.table`
 )
 _BY_NAME = {key.name: key for key in KEYS}
 

@@ -77,7 +77,7 @@ def providers(config: Config, guard: Guard) -> Iterator[Provider]:
     from pgmatrix.servers.container.provider import ContainerProvider
 
     cache = cache_root(config["cache"])
-    yield ExternalProvider(dsns=config.dsns, secret=lambda: _secret(cache))
+    yield ExternalProvider(dsns=config.dsns)
     if config["provider"] in (ProviderName.AUTO, ProviderName.CONTAINER):
         secret = _secret(cache)
         yield ContainerProvider(image=config["image"], guard=guard.command, secret=secret, cache=cache)

@@ -69,13 +69,13 @@ def _report(root: Path, run: Path) -> None:
         subprocess.run([python, "-m", "pgmatrix", "report", str(run)], cwd=root)
 
 
-def chosen(root: Path) -> list[str]:
-    """The names of the integration sessions that this invocation of nox selects."""
+def chosen(root: Path, session: str = "integration", parameter: str = "name") -> list[str]:
+    """The values of a parametrized session's parameter that this invocation of nox selects: all of `integration`'s."""
     argv = json.loads(os.environ["PGMATRIX_ARGV"])
-    own = argv[: argv.index("--")] if "--" in argv else argv  # what follows is pytest's
+    own = argv[: argv.index("--")] if "--" in argv else argv  # what follows is another program's
     command = [sys.executable, "-m", "nox", *own, "--list", "--json"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
-    return [one["call_spec"]["name"] for one in json.loads(listed.stdout) if one["name"] == "integration"]
+    return [one["call_spec"][parameter] for one in json.loads(listed.stdout) if one["name"] == session]
 
 
 def variables(run: Path, session: str) -> dict[str, str]:

@@ -28,6 +28,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("pgmatrix.verdict",),
     ("pgmatrix.gate", "pgmatrix.fanout"),
     ("pgmatrix.report",),
+    ("pgmatrix.measure",),
     ("pgmatrix.plugin",),
     ("pgmatrix.stress",),
     ("pgmatrix.__main__",),
@@ -64,7 +65,14 @@ HELD: dict[str, tuple[str, ...]] = {
     "coverage": ("pgmatrix.coverage",),
     "jinja2": ("pgmatrix.report.html",),
     "markupsafe": ("pgmatrix.report",),
-    "rich": ("pgmatrix.report", "pgmatrix.stress.table", "pgmatrix.stress.__main__", "pgmatrix.__main__"),
+    "numpy": ("plant", "pgmatrix.perf.statistics"),
+    "rich": (
+        "pgmatrix.report",
+        "pgmatrix.measure",
+        "pgmatrix.stress.table",
+        "pgmatrix.stress.__main__",
+        "pgmatrix.__main__",
+    ),
 }
 
 

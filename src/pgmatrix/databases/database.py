@@ -31,5 +31,4 @@ def role_password(server: Server, role: str) -> str:
     """The password of a role of ours: nothing where roles are trusted, else derived from the server's own secret."""
     if server.roles_trusted:
         return ""
-    secret = server.password or server.secret
-    return hmac.new(secret.encode(), f"pgmatrix:{role}".encode(), hashlib.sha256).hexdigest()
+    return hmac.new(server.password.encode(), f"pgmatrix:{role}".encode(), hashlib.sha256).hexdigest()

@@ -126,7 +126,7 @@ class Comparison:
     ratio: float | None = None
     low: float | None = None
     high: float | None = None
-    level: float = 0.99
+    level: float = 0.95
     bound: float | None = None
 
     @property
@@ -221,15 +221,25 @@ class PerfRun:
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why this run is not a pass, one line each; empty for a pass. A run without any series is none."""
-        found = [f"{one.cell}: {one.problem}" for one in self.cells if one.problem]
-        found += [f"{one.name}: {one.why}" for one in self.series if one.outcome is Outcome.INVALID]
-        found += [one.why for one in self.comparisons if not one.passes]
-        found += [one.why for one in self.loads if not one.met]
+        found = [reason for cell in self._named() for reason in self.reasons_of(cell)]
         if self.baseline.problem:
             found.append(self.baseline.problem)
         if not any(one.outcome is Outcome.MEASURED for one in self.series):
             found.append("nothing was measured")
         return tuple(found)
+
+    def reasons_of(self, cell: str) -> tuple[str, ...]:
+        """What of it is about that cell."""
+        found = [f"{one.cell}: {one.problem}" for one in self.cells if one.problem and one.cell == cell]
+        invalid = [one for one in self.series if one.outcome is Outcome.INVALID and one.cell == cell]
+        found += [f"{one.name}: {one.why}" for one in invalid]
+        found += [one.why for one in self.comparisons if not one.passes and one.cell == cell]
+        return (*found, *(one.why for one in self.loads if not one.met and one.cell == cell))
+
+    def _named(self) -> list[str]:
+        """Every cell that anything in it is about."""
+        parts = (self.cells, self.series, self.comparisons, self.loads)
+        return list(dict.fromkeys(one.cell for part in parts for one in part))
 
     def find(self, cell: str, workload: str, variant: str, clients: int) -> Series | None:
         """That series, if it is there."""

@@ -5,8 +5,7 @@ Never starts, stops or configures it; touches nothing there but databases and ro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pgmatrix.clients import ClientError, connect
@@ -17,14 +16,13 @@ from pgmatrix.servers.protocol import Lease, Server, ServerSpec
 
 
 class ExternalProvider:
-    """Servers by DSN, one for each major. `secret` is asked for where a DSN has no password to derive others from."""
+    """Servers by DSN, one for each major."""
 
     name = ProviderName.EXTERNAL
     keeps_snapshots = False
 
-    def __init__(self, *, dsns: Mapping[int, str], secret: Callable[[], bytes]) -> None:
+    def __init__(self, *, dsns: Mapping[int, str]) -> None:
         self._dsns = dsns
-        self._secret = secret
 
     def refusal(self, cell: Cell) -> str | None:
         """No DSN for the cell's major. (One that does not answer is an error, not a refusal.)"""
@@ -47,8 +45,6 @@ class ExternalProvider:
     def start(self, spec: ServerSpec, *, key: str | None, reason: str) -> Lease:
         """Connect once, to prove that it answers. Raises ServerUnavailable."""
         server = parse_dsn(self._dsns[spec.cell.major], spec.cell, reason=reason)
-        if not server.password:
-            server = replace(server, secret=self._secret().hex())
         try:
             client = connect(server, timeout=min(10.0, spec.start_timeout))
         except ClientError as error:
@@ -80,9 +76,8 @@ class ExternalLease:
         """Leave the server as it is."""
 
     def keep(self, databases: Sequence[str]) -> str:
-        """The server stays anyway; so do the databases, the template and the roles, until somebody sweeps them."""
-        drops = "; ".join(f'drop database "{name}"' for name in databases)
-        return f"{drops}, there; the next session on that server does it too"
+        """The server stays anyway; so do the databases, the template and the roles."""
+        return "; ".join(f'drop database "{name}"' for name in databases) + ", there"
 
     def log_tail(self, lines: int) -> list[str]:
         """Its log is not ours to read."""

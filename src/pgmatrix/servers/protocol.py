@@ -40,8 +40,7 @@ class Server:
     and the options, which may hold another one.
 
     `host` is a name, an address or the absolute path of a socket directory. `reason` says why this provider was
-    chosen, `storage` where the data lives and why. `roles_trusted` means local roles need no password; else theirs
-    are derived from `secret`, or from the password where there is one.
+    chosen, `storage` where the data lives and why. `roles_trusted` means local roles need no password.
     """
 
     cell: Cell
@@ -55,7 +54,6 @@ class Server:
     reason: str = ""
     storage: str = ""
     roles_trusted: bool = False
-    secret: str = field(repr=False, default="")
 
     def url(self, *, database: str | None = None, user: str | None = None, password: str | None = None) -> str:
         """`postgresql://user:password@host:port/database`; a socket directory goes into the query, as libpq has it."""

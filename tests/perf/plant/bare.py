@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, Protocol
 from uuid import UUID
 
 from pgmatrix.databases.database import Database
 from pgmatrix.matrix import Driver
+
+Statement = tuple[str, Sequence[Any]]
 
 
 class Bare(Protocol):
@@ -24,7 +28,15 @@ class Bare(Protocol):
     async def run(self, sql: str) -> None:
         """One statement without parameters, in autocommit."""
 
-    async def copy(self, tables: Sequence[tuple[str, Sequence[str], Iterable[Sequence[Any]]]]) -> None:
+    async def together(self, agent: str, *statements: Statement) -> list[Any]:
+        """In one transaction: set the agent, run statements ($1, $2, ...); the rows of the last."""
+
+    async def many(self, agent: str, *statements: tuple[str, Sequence[Sequence[Any]]]) -> None:
+        """In one transaction: set the agent, run each statement once for each of its rows, in few messages."""
+
+    async def copy(
+        self, tables: Sequence[tuple[str, Sequence[str], Iterable[Sequence[Any]]]], schema: str = "plant"
+    ) -> None:
         """COPY rows into tables (name, columns, rows), all in one transaction."""
 
     def json(self, value: Any) -> Any:
@@ -63,11 +75,29 @@ class OnAsyncpg:
         """By the simple protocol."""
         await self.raw.execute(sql)
 
-    async def copy(self, tables: Sequence[tuple[str, Sequence[str], Iterable[Sequence[Any]]]]) -> None:
+    async def together(self, agent: str, *statements: Statement) -> list[Any]:
+        """As the protocol says."""
+        rows: list[Any] = []
+        async with self.raw.transaction():
+            await self.raw.fetchval("SELECT set_config('app.current_agent_id', $1, true)", agent)
+            for sql, values in statements:
+                rows = await self.raw.fetch(sql, *values)
+        return rows
+
+    async def many(self, agent: str, *statements: tuple[str, Sequence[Sequence[Any]]]) -> None:
+        """By executemany."""
+        async with self.raw.transaction():
+            await self.raw.fetchval("SELECT set_config('app.current_agent_id', $1, true)", agent)
+            for sql, rows in statements:
+                await self.raw.executemany(sql, rows)
+
+    async def copy(
+        self, tables: Sequence[tuple[str, Sequence[str], Iterable[Sequence[Any]]]], schema: str = "plant"
+    ) -> None:
         """Binary COPY."""
         async with self.raw.transaction():
             for name, columns, rows in tables:
-                await self.raw.copy_records_to_table(name, schema_name="plant", columns=columns, records=rows)
+                await self.raw.copy_records_to_table(name, schema_name=schema, columns=columns, records=rows)
 
     def json(self, value: Any) -> Any:
         """Text."""
@@ -102,14 +132,33 @@ class OnPsycopg:
         """In autocommit."""
         await self.raw.execute(sql)
 
-    async def copy(self, tables: Sequence[tuple[str, Sequence[str], Iterable[Sequence[Any]]]]) -> None:
+    async def together(self, agent: str, *statements: Statement) -> list[Any]:
+        """As the protocol says."""
+        rows: list[Any] = []
+        async with self.raw.transaction():
+            await self.raw.execute("SELECT set_config('app.current_agent_id', %s, true)", (agent,))
+            for sql, values in statements:
+                cursor = await self.raw.execute(_positional(sql), values)
+                rows = await cursor.fetchall() if cursor.description else []
+        return rows
+
+    async def many(self, agent: str, *statements: tuple[str, Sequence[Sequence[Any]]]) -> None:
+        """By executemany, which psycopg sends as a pipeline."""
+        async with self.raw.transaction(), self.raw.cursor() as cursor:
+            await cursor.execute("SELECT set_config('app.current_agent_id', %s, true)", (agent,))
+            for sql, rows in statements:
+                await cursor.executemany(_positional(sql), rows)
+
+    async def copy(
+        self, tables: Sequence[tuple[str, Sequence[str], Iterable[Sequence[Any]]]], schema: str = "plant"
+    ) -> None:
         """Binary COPY, which needs the columns' types."""
         async with self.raw.transaction(), self.raw.cursor() as cursor:
             for name, columns, rows in tables:
                 names = ", ".join(columns)
-                await cursor.execute(f"SELECT {names} FROM plant.{name} LIMIT 0")
+                await cursor.execute(f"SELECT {names} FROM {schema}.{name} LIMIT 0")
                 types = [column.type_code for column in cursor.description]
-                async with cursor.copy(f"COPY plant.{name} ({names}) FROM STDIN (FORMAT BINARY)") as copy:
+                async with cursor.copy(f"COPY {schema}.{name} ({names}) FROM STDIN (FORMAT BINARY)") as copy:
                     copy.set_types(types)
                     for row in rows:
                         await copy.write_row(row)
@@ -121,3 +170,9 @@ class OnPsycopg:
     async def close(self) -> None:
         """Say goodbye."""
         await self.raw.close()
+
+
+@cache
+def _positional(sql: str) -> str:
+    """The statement as psycopg writes it."""
+    return re.sub(r"\$\d+", "%s", sql)

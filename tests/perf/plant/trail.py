@@ -95,7 +95,7 @@ def measure_chain(ground: Ground) -> list[Figure]:
     length = ground.rounds(50_000, 20_000)
     database = ground.clone()
     for agent, number in ((AGENT, length), (SHORT, SHORT_LENGTH)):
-        ground.run(_forge(database, agent, number))
+        ground.run(forge(database, agent, number))
     ground.admin(database, "ANALYZE plant.audit_log")
     judges: dict[str, Judge] = {"Python": verify, "the server": verify_in_server}
     with ground.plant(database) as plant:
@@ -133,7 +133,7 @@ def measure_chain(ground: Ground) -> list[Figure]:
     ]
 
 
-async def _forge(database: Database, agent: str, number: int) -> None:
+async def forge(database: Database, agent: str, number: int) -> None:
     """An intact chain, computed here and copied in by the superuser with the triggers off."""
     bare = await open_bare(database, None)
     entries, prev_hash = [], GENESIS

@@ -53,15 +53,6 @@ def test_a_roles_password_depends_on_role_and_server_alone(secret: str, one: str
     assert found != role_password(a_server(password=secret + "x"), one)
 
 
-def test_without_a_password_a_secret_takes_its_place() -> None:
-    """Where the server's own login needs no password, a role's password still comes from something secret."""
-    open_server, other = a_server(password="", secret="one"), a_server(password="", secret="two")
-
-    assert role_password(open_server, "app") != role_password(other, "app")
-    assert role_password(a_server(secret="one"), "app") == role_password(a_server(), "app")
-    assert "one" not in repr(open_server)
-
-
 def test_repr_holds_no_password() -> None:
     """A database printed by a failing assertion tells no password."""
     assert "s3cret" not in repr(Database(name="x", server=a_server()))

@@ -31,7 +31,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def a_choice(config: Config, cell: Cell, guard: Guard) -> Choice:
     """A machine on which every server is external."""
-    return Choice(provider=ExternalProvider(dsns={}, secret=bytes), reason="asked for")
+    return Choice(provider=ExternalProvider(dsns={}), reason="asked for")
 
 
 def no_choice(config: Config, cell: Cell, guard: Guard) -> Choice:
@@ -157,9 +157,7 @@ def test_the_doctor_says_what_works(
 ) -> None:
     """The doctor lists drivers, settings and their origins, every provider's answer, and what would be used."""
     monkeypatch.setattr(provision, "choose_for", a_choice)
-    monkeypatch.setattr(
-        provision, "providers", lambda config, guard: [ExternalProvider(dsns={15: "postgresql://h"}, secret=bytes)]
-    )
+    monkeypatch.setattr(provision, "providers", lambda config, guard: [ExternalProvider(dsns={15: "postgresql://h"})])
 
     code = main(["doctor"])
 

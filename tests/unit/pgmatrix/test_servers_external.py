@@ -104,7 +104,7 @@ def test_an_impossible_place_is_refused_without_its_password(dsn: str) -> None:
 
 def test_a_major_without_a_dsn_is_refused() -> None:
     """The provider serves the majors it has a DSN for, and names the variable of another."""
-    provider = ExternalProvider(dsns={16: "postgresql://h"}, secret=bytes)
+    provider = ExternalProvider(dsns={16: "postgresql://h"})
 
     assert provider.refusal(CELL) is None
     assert provider.refusal(Cell.parse("pg18-asyncpg")) == "PGMATRIX_DSN_18 is not set"
@@ -112,7 +112,7 @@ def test_a_major_without_a_dsn_is_refused() -> None:
 
 def test_nothing_of_it_is_kept() -> None:
     """An external server goes into no cache: it has no snapshot and refuses to become one."""
-    provider = ExternalProvider(dsns={}, secret=bytes)
+    provider = ExternalProvider(dsns={})
 
     with pytest.raises(ConfigError) as error:
         ExternalLease(a_server()).save("k")
@@ -126,26 +126,12 @@ def test_a_server_that_answers_is_leased_as_it_is(monkeypatch: pytest.MonkeyPatc
     client = FakeClient()
     monkeypatch.setattr(external, "connect", lambda server, timeout: client)
 
-    lease = ExternalProvider(dsns={16: "postgresql://u:p@h/d"}, secret=bytes).start(
-        a_spec(), key=None, reason="asked for"
-    )
+    lease = ExternalProvider(dsns={16: "postgresql://u:p@h/d"}).start(a_spec(), key=None, reason="asked for")
     lease.stop()
 
     assert (client.statements, client.closed) == (["select 1"], True)
     assert (lease.server.host, lease.restored, lease.log_tail(5)) == ("h", False, [])
-    assert lease.keep(["a", "b"]) == (
-        'drop database "a"; drop database "b", there; the next session on that server does it too'
-    )
-    assert lease.server.secret == ""
-
-
-def test_a_server_without_a_password_gets_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the DSN has no password the roles' passwords come from a secret kept here."""
-    monkeypatch.setattr(external, "connect", lambda server, timeout: FakeClient())
-
-    provider = ExternalProvider(dsns={16: "postgresql://u@h/d"}, secret=lambda: b"kept")
-
-    assert provider.start(a_spec(), key=None, reason="").server.secret == b"kept".hex()
+    assert lease.keep(["a", "b"]) == 'drop database "a"; drop database "b", there'
 
 
 def test_a_server_that_does_not_answer_is_an_error_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +142,7 @@ def test_a_server_that_does_not_answer_is_an_error_without_its_password(monkeypa
 
     monkeypatch.setattr(external, "connect", refuse)
     with pytest.raises(ServerUnavailable) as error:
-        ExternalProvider(dsns={16: "postgresql://u:s3cret@h/d"}, secret=bytes).start(a_spec(), key=None, reason="")
+        ExternalProvider(dsns={16: "postgresql://u:s3cret@h/d"}).start(a_spec(), key=None, reason="")
 
     assert error.value.wanted == "the server of PGMATRIX_DSN_16 does not answer"
     assert error.value.tried[0].why == "connection refused"

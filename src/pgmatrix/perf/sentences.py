@@ -1,0 +1,102 @@
+"""Owns what a run says in words: sentences a person can act on, the most important first. Pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+
+from pgmatrix.perf.results import BaselineFacts, Comparison, Kind, Load, Word
+
+NAMED = 5
+
+
+def sentences(comparisons: Sequence[Comparison], loads: Sequence[Load], baseline: BaselineFacts) -> tuple[str, ...]:
+    """Budgets, what became slower, drivers and majors beside each other, what the data layer costs, the load."""
+    return (
+        *_budgets([one for one in comparisons if one.kind is Kind.BUDGET]),
+        *_baseline([one for one in comparisons if one.kind is Kind.BASELINE], baseline),
+        *_beside([one for one in comparisons if one.kind is Kind.DRIVERS], lambda one: one.cell.partition("-")[0]),
+        *_beside([one for one in comparisons if one.kind is Kind.MAJORS], lambda one: one.cell.partition("-")[2]),
+        *_cost([one for one in comparisons if one.kind is Kind.VARIANTS]),
+        *(one.why for one in loads),
+    )
+
+
+def _budgets(found: Sequence[Comparison]) -> Iterator[str]:
+    if not found:
+        yield "no budget is set: nothing says how slow is too slow"
+        return
+    bad = [one for one in found if not one.passes]
+    noise = sum(one.word is Word.WITHIN_NOISE for one in found)
+    kept = f"{len(found) - len(bad)} of {len(found)} budgets kept" + (
+        f", {noise} of them within noise" if noise else ""
+    )
+    yield kept
+    yield from (one.why for one in bad)
+
+
+def _baseline(found: Sequence[Comparison], baseline: BaselineFacts) -> Iterator[str]:
+    if not baseline.asked:
+        yield "no baseline is named: nothing says whether it became slower since an earlier commit"
+    elif baseline.problem:
+        yield baseline.problem
+    else:
+        bad = [one for one in found if not one.passes]
+        faster = sum(one.word is Word.FASTER for one in found)
+        noise = sum(one.word is Word.WITHIN_NOISE for one in found)
+        yield (
+            f"since the baseline of {baseline.commit or 'an unknown commit'}: {len(bad)} slower or not to be judged,"
+            f" {faster} faster, {noise} within noise"
+        )
+        yield from (one.why for one in bad)
+
+
+def _beside(found: Sequence[Comparison], where: object) -> Iterator[str]:
+    """`pg16: psycopg is 1.4 times slower than asyncpg on point-read, 1.2 times faster on ...; within noise on ...`."""
+    assert callable(where)
+    groups: dict[tuple[str, str, str], list[Comparison]] = {}
+    for one in found:
+        groups.setdefault((where(one), one.measured, one.beside), []).append(one)
+    for (place, measured, beside), members in groups.items():
+        parts = [part for word in (Word.SLOWER, Word.FASTER) if (part := _times(members, word))]
+        noise = [one.workload for one in members if one.word is Word.WITHIN_NOISE]
+        invalid = [one.workload for one in members if one.word is Word.INVALID]
+        if not parts:
+            parts = ["no different from it beyond noise"]
+        text = f"{place}: {measured} beside {beside} is {', '.join(parts)}"
+        text += f"; within noise on {_named(noise)}" if noise else ""
+        yield text + (f"; not to be judged on {_named(invalid)}" if invalid else "")
+
+
+def _times(members: Sequence[Comparison], word: Word) -> str:
+    """`1.4 times slower on point-read, 1.2 on update`, the largest first."""
+    chosen = [
+        (one.workload, one.ratio if word is Word.SLOWER else 1 / one.ratio)
+        for one in members
+        if one.word is word and one.ratio
+    ]
+    chosen.sort(key=lambda pair: -pair[1])
+    if not chosen:
+        return ""
+    texts = [f"{times:.1f} on {name}" if times >= 1.15 else f"{times:.2f} on {name}" for name, times in chosen]
+    first, _, rest = texts[0].partition(" on ")
+    return f"{first} times {word} on {', '.join([rest, *texts[1:]])}"
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= NAMED else f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
+
+
+def _cost(found: Sequence[Comparison]) -> Iterator[str]:
+    """How many times the bare driver's time the subject takes, over all cells."""
+    beside: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for one in found:
+        if one.ratio is not None and one.beside == "bare":
+            beside.setdefault((one.measured, one.beside), {}).setdefault(one.workload, []).append(one.ratio)
+    for (measured, other), workloads in beside.items():
+        middles = {name: statistics.median(ratios) for name, ratios in workloads.items()}
+        least, most = min(middles, key=middles.__getitem__), max(middles, key=middles.__getitem__)
+        yield (
+            f"{measured} takes {middles[least]:.1f} ({least}) to {middles[most]:.1f} ({most}) times"
+            f" the time of {other}, half of all workloads up to {statistics.median(middles.values()):.1f}"
+        )

@@ -1,0 +1,105 @@
+"""Owns what a measurement costs beside time: processor and memory of this process and of a local server. From /proc.
+
+Where something cannot be seen (a container, another host, another system) it is None, never zero.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+from dataclasses import dataclass
+from pathlib import Path
+
+PROC = Path("/proc")
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Processor seconds so far, and megabytes of private memory now (a server's shared buffers counted once)."""
+
+    client_cpu: float
+    client_memory: float | None
+    server_cpu: float | None
+    server_memory: float | None
+
+
+def look(postmaster: int | None, *, before: bool) -> Usage:
+    """This process with its ended children, and the server whose first process is `postmaster`.
+
+    `before` and after a slice the processor time is read on the slice's side of the looking, which costs some itself.
+    """
+    ended = None if before else _own_cpu()
+    pids = _server(postmaster) if postmaster else []
+    server_cpu = _cpu(postmaster, pids) if postmaster and pids else None
+    client_memory, server_memory = _private([os.getpid()]), _memory(pids) if pids else None
+    return Usage(
+        client_cpu=_own_cpu() if ended is None else ended,
+        client_memory=client_memory,
+        server_cpu=server_cpu,
+        server_memory=server_memory,
+    )
+
+
+def _own_cpu() -> float:
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def postmaster_of(data_directory: str) -> int | None:
+    """The first process of the server with that data folder, if it runs here and its folder may be read."""
+    try:
+        pid = int((Path(data_directory) / "postmaster.pid").read_text(encoding="utf-8").splitlines()[0])
+        return pid if (PROC / str(pid) / "stat").exists() else None
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def binary_beside(postmaster: int | None, name: str) -> Path | None:
+    """A program of the same build as the running server."""
+    if postmaster is None:
+        return None
+    try:
+        found = (PROC / str(postmaster) / "exe").readlink().parent / name
+    except OSError:
+        return None
+    return found if os.access(found, os.X_OK) else None
+
+
+def _server(postmaster: int) -> list[int]:
+    try:
+        text = (PROC / str(postmaster) / "task" / str(postmaster) / "children").read_text(encoding="ascii")
+    except OSError:
+        return []
+    return [postmaster, *map(int, text.split())]
+
+
+def _cpu(postmaster: int, pids: list[int]) -> float | None:
+    """What lives and, by the first process, what has ended; None once that one is gone."""
+    total = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            stat = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            total += sum(map(int, stat[11:15] if pid == postmaster else stat[11:13]))
+    return total / TICK
+
+
+def _private(pids: list[int]) -> float | None:
+    return _sum(pids, "RssAnon:")
+
+
+def _memory(pids: list[int]) -> float | None:
+    private = _sum(pids, "RssAnon:")
+    shared = max((_sum([pid], "RssShmem:") or 0.0 for pid in pids), default=0.0)
+    return None if private is None else private + shared
+
+
+def _sum(pids: list[int], name: str) -> float | None:
+    kilobytes, seen = 0, False
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            for line in (PROC / str(pid) / "status").read_text(encoding="utf-8", errors="replace").splitlines():
+                if line.startswith(name):
+                    kilobytes, seen = kilobytes + int(line.split()[1]), True
+    return kilobytes / 1024 if seen else None

@@ -1,0 +1,189 @@
+"""One cell's process: `python -m pgmatrix.perf.worker CELL`, in the environment of the cell's driver.
+
+It has the cell's server and the project's contenders, and does what it is told, one JSON line at a time, so that the
+conductor can have all cells take turns. It ends, and its server with it, when its standard input does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TextIO
+
+from pgmatrix.clients import ClientError, connect
+from pgmatrix.config import load
+from pgmatrix.errors import ConfigError, PgMatrixError
+from pgmatrix.matrix import Cell
+from pgmatrix.perf import usage
+from pgmatrix.perf.contender import Contender, Ground, Looped
+from pgmatrix.perf.loops import Slice, closed_loop, slowed, steady
+from pgmatrix.perf.machine import sync_seconds
+from pgmatrix.perf.results import Role
+from pgmatrix.perf.table import PerfTable, read_table
+from pgmatrix.provision import provision
+
+CONNECTIONS = 400  # a sweep's 64 clients, the load's 100, by each variant
+# What a commit promises in production; the table's own settings win.
+DURABLE = {
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "wal_level": "replica",
+    "autovacuum": "on",
+}
+
+
+class Worker:
+    """The contenders of one cell, and what can be asked of them."""
+
+    def __init__(self, ground: Ground, contenders: Sequence[Contender]) -> None:
+        self.ground = ground
+        self.contenders = {(one.workload, one.variant): one for one in contenders}
+        directory = self._ask("show data_directory")
+        local = ground.found.server.provider == "embedded"
+        self.postmaster = usage.postmaster_of(directory) if local else None
+        self.sync = sync_seconds(Path(directory).parent) if self.postmaster and os.access(directory, os.W_OK) else None
+
+    def _ask(self, sql: str) -> str:
+        with self.ground.client() as client:
+            return str(client.execute(sql)[0][0])
+
+    def offers(self) -> list[dict[str, Any]]:
+        """What can be measured here."""
+        return [
+            {
+                "workload": one.workload,
+                "variant": one.variant,
+                "role": one.role,
+                "clients": list(one.clients),
+                "size": one.size,
+                "absent": one.absent,
+            }
+            for one in self.contenders.values()
+        ]
+
+    def slice(self, order: Mapping[str, Any]) -> dict[str, Any]:
+        """One slice, with what it cost; `dead` where the server no longer answers."""
+        contender = self.contenders[order["workload"], order["variant"]]
+        before = usage.look(self.postmaster, before=True)
+        slow = order.get("slow", 1.0)
+        work = contender.slice(order["clients"], order["seconds"]) if slow == 1 else self._slowed(contender, order)
+        found: Slice = self.ground.run(work)
+        return self._answer(found, before)
+
+    async def _slowed(self, contender: Contender, order: Mapping[str, Any]) -> Slice:
+        """A slowdown put in on purpose, to see that it is noticed."""
+        if not isinstance(contender, Looped):
+            raise ConfigError(f"{contender.workload} {contender.variant} cannot be slowed", do_next="choose another")
+        await contender.ready(order["clients"])
+        return await closed_loop(slowed(contender.once, order["slow"]), order["clients"], order["seconds"])
+
+    def load(self, order: Mapping[str, Any]) -> dict[str, Any]:
+        """A steady load on a contender that is a loop, after a short one to open its connections."""
+        contender = self.contenders[order["workload"], order["variant"]]
+        if not isinstance(contender, Looped):
+            raise ConfigError(f"{order['workload']} offers no single requests", do_next="name another in load.workload")
+        before = usage.look(self.postmaster, before=True)
+        found: Slice = self.ground.run(self._steady(contender, order))
+        return self._answer(found, before)
+
+    async def _steady(self, contender: Looped, order: Mapping[str, Any]) -> Slice:
+        clients, rate = order["clients"], order["rate"]
+        await contender.ready(clients)
+        await steady(contender.once, clients=clients, rate=rate / 4, seconds=1.0)
+        return await steady(contender.once, clients=clients, rate=rate, seconds=order["seconds"])
+
+    def describe(self, order: Mapping[str, Any]) -> dict[str, Any]:
+        """The plan and the notes of one contender."""
+        contender = self.contenders[order["workload"], order["variant"]]
+        return {"plan": self.ground.run(contender.plan()), "notes": dict(contender.notes())}
+
+    def _answer(self, found: Slice, before: usage.Usage) -> dict[str, Any]:
+        after = usage.look(self.postmaster, before=False)
+        both = before.server_cpu is not None and after.server_cpu is not None
+        answer = {
+            "latencies": [round(one * 1e6) for one in found.latencies],
+            "seconds": found.seconds,
+            "errors": dict(found.errors),
+            "texts": dict(found.texts),
+            "client_cpu": after.client_cpu - before.client_cpu,
+            "server_cpu": (after.server_cpu or 0) - (before.server_cpu or 0) if both else None,
+            "client_memory": after.client_memory,
+            "server_memory": after.server_memory,
+        }
+        return answer | ({"dead": self._death()} if found.errors else {})
+
+    def _death(self) -> str:
+        """Why the server does not answer a new connection, or empty."""
+        try:
+            connect(self.ground.found.server, timeout=5).close()
+        except ClientError as error:
+            return error.wanted.partition("\n")[0]
+        return ""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve the conductor until it says no more. What is printed by others goes to standard error."""
+    parser = argparse.ArgumentParser(prog="python -m pgmatrix.perf.worker")
+    parser.add_argument("cell")
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the conductor is asked, and closes our input
+    speak = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    try:
+        _serve(Cell.parse(options.cell), quick=options.quick, speak=speak)
+    except PgMatrixError as error:
+        _say(speak, {"problem": str(error)})
+        return 1
+    return 0
+
+
+def _serve(cell: Cell, *, quick: bool, speak: TextIO) -> None:
+    root = Path.cwd()
+    table = read_table(load(root)["perf"])
+    settings = {**DURABLE, **table.settings}
+    config = load(root, options={"memory": False, "settings": settings, "connections-per-worker": CONNECTIONS})
+    found = provision(config, cell, workers=1, label=f"perf({cell})")
+    try:
+        with asyncio.Runner() as runner:
+            ground = Ground(cell=cell, quick=quick, found=found, runner=runner)
+            worker = Worker(ground, _contenders(root, table, ground))
+            shown = ", ".join(f"{name}={found.facts.settings.get(name, '?')}" for name in settings)
+            durability = f"{found.server.storage}; {shown}"
+            facts = {"facts": asdict(found.facts), "durability": durability, "sync": worker.sync}
+            _say(speak, {"ready": {**facts, "offers": worker.offers()}})
+            for line in sys.stdin:
+                order = json.loads(line)
+                if order["do"] == "end":
+                    break
+                _say(speak, getattr(worker, order["do"])(order))
+    finally:
+        found.close()
+
+
+def _contenders(root: Path, table: PerfTable, ground: Ground) -> list[Contender]:
+    sys.path.insert(0, str(root))
+    module, _, function = table.workloads.partition(":")
+    found = list(getattr(importlib.import_module(module), function)(ground))
+    if not all(isinstance(one.role, Role) for one in found):
+        raise ConfigError(f"{table.workloads} gave something without a role", do_next="return contenders")
+    return found
+
+
+def _say(speak: TextIO, message: Mapping[str, Any]) -> None:
+    speak.write(json.dumps(message) + "\n")
+    speak.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
