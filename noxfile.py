@@ -144,6 +144,12 @@ def stress(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", default=False)
+def mutants(session: nox.Session) -> None:
+    """Change the pure parts by one operator or value at a time, and count which changes no unit test notices."""
+    session.run(environment(session, "dev"), "-m", "tests.mutants", *session.posargs, external=True)
+
+
+@nox.session(venv_backend="none", default=False)
 def lint(session: nox.Session) -> None:
     """Style: ruff's rules and format, and the schema of workflows."""
     python = environment(session, "dev")

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from plant.models import canonical
@@ -22,12 +22,24 @@ JSON = st.recursive(
     max_leaves=20,
 )
 
+# Few and alike, so that two of them are often equal, or nearly.
+ALIKE = st.recursive(
+    st.sampled_from([None, True, False, 0, 1, 10, 0.0, -0.0, 1.0, 1e1, 1.5, "", "1", "null", "a", ", "]),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["", "a", "b", "1"]), inner, max_size=2)
+    ),
+    max_leaves=3,
+)
+
 
 @pytest.mark.parametrize(
     ("value", "text"),
     [
         ({}, "{}"),
         ({"bb": 1, "a": 2, "é": 3, "": 4}, '{"": 4, "a": 2, "bb": 1, "é": 3}'),
+        ({"zzz": 1, "é": 2, "bb": 3, "c": 4}, '{"c": 4, "bb": 3, "é": 2, "zzz": 1}'),
+        (-1.5, "-1.5"),
+        (Decimal("-2E+3"), "-2000"),
         ([1, "x", None, True, [False]], '[1, "x", null, true, [false]]'),
         ({"a": {"b": ()}}, '{"a": {"b": []}}'),
         ('"\\/\b\f\n\r\t\x01\x7f😀', '"\\"\\\\/\\b\\f\\n\\r\\t\\u0001\x7f😀"'),
@@ -49,6 +61,62 @@ def test_the_text_of_what_was_read_back_is_the_same(value: Any) -> None:
     text = canonical.canonical_json(value)
 
     assert canonical.canonical_json(json.loads(text)) == text
+
+
+@given(JSON | ALIKE, JSON | ALIKE)
+@example(1, True)
+@example(1.0, 1)
+@example([[]], [{}])
+@example({"a": None}, {})
+def test_two_values_share_a_text_only_if_they_are_equal(one: Any, other: Any) -> None:
+    """As jsonb compares them: numbers by value and written scale, true and 1 apart."""
+    assert (canonical.canonical_json(one) == canonical.canonical_json(other)) == (_typed(one) == _typed(other))
+
+
+@given(st.dictionaries(st.text(), st.integers()))
+def test_the_order_of_keys_is_nobodys_choice(value: dict[str, int]) -> None:
+    """A dict that was filled backwards has the same text."""
+    backwards = dict(reversed(value.items()))
+
+    assert canonical.canonical_json(backwards) == canonical.canonical_json(value)
+
+
+@given(st.datetimes(timezones=st.just(UTC)), st.integers(-23, 23))
+def test_a_moment_counts_alike_in_every_zone(moment: datetime, hours: int) -> None:
+    """And no two moments count alike: a microsecond later is one more."""
+    assume(
+        datetime.min.replace(tzinfo=UTC) + timedelta(days=2) < moment < datetime.max.replace(tzinfo=UTC) - timedelta(2)
+    )
+    counted = canonical.microseconds(moment)
+    assert counted is not None
+
+    assert canonical.microseconds(moment.astimezone(timezone(timedelta(hours=hours)))) == counted
+    assert canonical.microseconds(moment + timedelta(microseconds=1)) == counted + 1
+
+
+@given(
+    st.lists(st.floats(width=32, allow_nan=False), max_size=6),
+    st.lists(st.floats(width=32, allow_nan=False), max_size=6),
+)
+def test_two_vectors_share_a_digest_only_if_their_bits_do(one: list[float], other: list[float]) -> None:
+    """Neither a zero at the end nor the sign of a zero is lost."""
+    arrays = [np.array(numbers, dtype=np.float32) for numbers in (one, other)]
+    digests = {canonical.vector_digest(array) for array in arrays}
+
+    assert (len(digests) == 1) == (arrays[0].tobytes() == arrays[1].tobytes())
+
+
+def _typed(value: Any) -> Any:
+    """The value with what Python's == overlooks and jsonb does not: kinds, and the scale of a number."""
+    if isinstance(value, dict):
+        return {key: _typed(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_typed(item) for item in value]
+    if isinstance(value, float):
+        exact = Decimal(repr(value)) if value else Decimal("0.0")
+        scale = max(0, -int(exact.as_tuple().exponent))
+        return ("number", exact, scale)
+    return ("number", Decimal(value), 0) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def test_what_json_has_not_is_refused() -> None:
