@@ -60,6 +60,15 @@ class TestResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The plan a test noted for a statement: the test's node id, the statement's `name`, and its `shape` as text."""
+
+    test: str
+    name: str
+    shape: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """A session as it went. Times are Unix seconds.
 
@@ -72,7 +81,8 @@ class Record:
 
     What happened: `collected` counts the tests pytest found and meant to run; `narrowed` says by what the session was
     cut to a part of its layer ("-k savepoint", "3 tests deselected"), empty for a whole one; `workers` counts xdist
-    workers, 0 meaning none; `crashed` names those that died; `error` says why no test ran; `exit_code` is pytest's.
+    workers, 0 meaning none; `crashed` names those that died; `error` says why no test ran; `exit_code` is pytest's;
+    `plans` are those that tests noted.
     A session writes its record when it begins, with `finished` false, and again when it ends: what is not finished is
     running, or was killed.
     """
@@ -98,6 +108,7 @@ class Record:
     collected: int = 0
     narrowed: tuple[str, ...] = ()
     finished: bool = True
+    plans: tuple[Plan, ...] = ()
     schema: int = SCHEMA
 
     def count(self, *outcomes: str) -> int:

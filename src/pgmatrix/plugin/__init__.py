@@ -14,9 +14,9 @@ import pytest
 
 from pgmatrix.config import Config, find_root, load
 from pgmatrix.errors import PgMatrixError
-from pgmatrix.plugin.fixtures import pg_cell, pg_clone, pg_database, pg_empty, pg_server
+from pgmatrix.plugin.fixtures import pg_cell, pg_clone, pg_database, pg_empty, pg_plans, pg_server
 
-__all__ = ["pg_cell", "pg_clone", "pg_database", "pg_empty", "pg_server"]
+__all__ = ["pg_cell", "pg_clone", "pg_database", "pg_empty", "pg_plans", "pg_server"]
 
 _CONFIG = pytest.StashKey[Config]()
 

@@ -175,5 +175,6 @@ class Controller:
             collected=self._collected,
             narrowed=narrowed(self._config.option, self._config.args, left),
             finished=finished,
+            plans=self._outcomes.plans(),
         )
         write(Path(folder), record)

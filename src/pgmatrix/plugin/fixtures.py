@@ -5,8 +5,8 @@ Imports it when a fixture is asked for, so that a project without the table does
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -53,6 +53,21 @@ def pg_empty(request: pytest.FixtureRequest) -> Iterator[Database]:
     worker.lend(request.node, database)
     yield database
     worker.give_back(request.node, database)
+
+
+@pytest.fixture
+def pg_plans(record_property: Callable[[str, object], None]) -> Callable[[str, Any], str]:
+    """Notes a plan in the session's record, so that `compare` can say where another is chosen: `pg_plans(name,
+    explained)` takes what EXPLAIN (FORMAT JSON) returned and gives the plan's shape, one line for each node."""
+    from pgmatrix.plans import shape
+    from pgmatrix.plugin.outcomes import PLAN
+
+    def note(name: str, explained: Any) -> str:
+        found = shape(explained)
+        record_property(f"{PLAN}{name}", found)
+        return found
+
+    return note
 
 
 def _worker(request: pytest.FixtureRequest) -> Worker:

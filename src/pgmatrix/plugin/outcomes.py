@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from pgmatrix.records import Outcome, TestResult
+from pgmatrix.records import Outcome, Plan, TestResult
 
 _RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
 _AGAIN = ("rerun", "retried")  # what plugins that run a failed test again call the tries that failed
 _DETAIL, _SECTION = 20_000, 8_000
+PLAN = "pgmatrix_plan "  # a test's property of this name and the statement's is the shape of its plan
 
 
 @dataclass(slots=True)
@@ -38,6 +39,7 @@ class Outcomes:
         self.crashed: list[str] = []
         self.kept: list[str] = []
         self.left: list[Mapping[str, Any]] = []
+        self._plans: dict[tuple[str, str], str] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take one phase of one test."""
@@ -52,6 +54,8 @@ class Outcomes:
             for name, value in report.user_properties:
                 if name == "pgmatrix_kept":
                     self.kept += str(value).split(",")
+                elif name.startswith(PLAN):
+                    self._plans[report.nodeid, name.removeprefix(PLAN)] = str(value)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Take a file that could not be collected, or was skipped as a whole, as a result of its own."""
@@ -70,6 +74,10 @@ class Outcomes:
         if error:
             self.crashed.append(f"{node.gateway.id}: {error}")
         self.left.append(getattr(node, "workeroutput", {}).get("pgmatrix", {}))
+
+    def plans(self) -> tuple[Plan, ...]:
+        """The plans that tests noted, by test and name."""
+        return tuple(Plan(test=test, name=name, shape=text) for (test, name), text in sorted(self._plans.items()))
 
     def results(self) -> tuple[TestResult, ...]:
         """Every test seen, by node id."""
