@@ -51,6 +51,14 @@ def _parser() -> argparse.ArgumentParser:
     perf = commands.add_parser("perf", help="measure every cell side by side, as [tool.pgmatrix.perf] says")
     add_options(perf)
     perf.set_defaults(run=_perf)
+    compare = commands.add_parser("compare", help="say what changes between two majors, two drivers or two runs")
+    compare.add_argument("before", help="a major (15), a driver (asyncpg), or the folder of a run")
+    compare.add_argument("after", help="another one of the same kind")
+    compare.add_argument("--run", type=Path, dest="folder", metavar="DIR", help="the run; the last one by default")
+    form = compare.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON instead")
+    form.add_argument("--markdown", action="store_true", help="print Markdown instead")
+    compare.set_defaults(run=_compare)
     up = commands.add_parser("up", help="start a server with a migrated clone, until interrupted")
     up.add_argument("cell", nargs="?", help="such as pg16-asyncpg")
     up.set_defaults(run=_up)
@@ -147,6 +155,28 @@ def _perf(options: argparse.Namespace, config: Config) -> int:
     from pgmatrix.measure import run
 
     return run(options, config)
+
+
+def _compare(options: argparse.Namespace, config: Config) -> int:
+    """What changes if we move. Exit code 1 when something breaks."""
+    from rich.console import Console
+
+    from pgmatrix import compare, records
+    from pgmatrix.report.comparison import markdown, print_comparison
+
+    axis, names = compare.axis_of(options.before, options.after), (options.before, options.after)
+    if axis is compare.Axis.RUN:
+        before, after = ({one.session: one for one in records.read_all(_run(name))} for name in names)
+    else:
+        before, after = compare.sides(axis, *names, records.read_all(options.folder or _last_run(config)))
+    found = compare.compare(axis, names, before, after)
+    if options.json:
+        print(found.to_json())
+    elif options.markdown:
+        print(markdown(found), end="")
+    else:
+        print_comparison(Console(), found)
+    return 1 if found.worse else 0
 
 
 def _last_run(config: Config) -> Path:

@@ -26,6 +26,8 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("pgmatrix.records",),
     ("pgmatrix.coverage", "pgmatrix.perf"),
     ("pgmatrix.verdict",),
+    ("pgmatrix.changes",),
+    ("pgmatrix.compare",),
     ("pgmatrix.gate", "pgmatrix.fanout"),
     ("pgmatrix.report",),
     ("pgmatrix.measure",),

@@ -1,4 +1,4 @@
-"""Layer 5, beyond the contract: by which plans the trail is read; noted in the record, so that majors can be compared."""
+"""Layer 5, beyond the contract: by which plans the trail is read, noted in the record to compare majors by."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layer 4, beyond the contract: by which plan skills are searched; noted in the record, so that majors can be compared."""
+"""Layer 4, beyond the contract: by which plan skills are searched, noted in the record to compare majors by."""
 
 from __future__ import annotations
 
