@@ -17,10 +17,11 @@ from pathlib import Path
 from pgmatrix import __version__
 from pgmatrix.clients import driver_version, installed_drivers
 from pgmatrix.config import KEYS, Config, find_root, load
-from pgmatrix.errors import ConfigError, PgMatrixError, UnknownName
+from pgmatrix.errors import ConfigError, PgMatrixError, RecordError, UnknownName
 from pgmatrix.fanout.commands import add_commands, print_job_matrix
 from pgmatrix.matrix import Cell, Session
 from pgmatrix.perf.options import add_options
+from pgmatrix.records import Record
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -161,15 +162,15 @@ def _compare(options: argparse.Namespace, config: Config) -> int:
     """What changes if we move. Exit code 1 when something breaks."""
     from rich.console import Console
 
-    from pgmatrix import compare, records
+    from pgmatrix.compare import Axis, axis_of, compare, sides
     from pgmatrix.report.comparison import markdown, print_comparison
 
-    axis, names = compare.axis_of(options.before, options.after), (options.before, options.after)
-    if axis is compare.Axis.RUN:
-        before, after = ({one.session: one for one in records.read_all(_run(name))} for name in names)
+    axis, names = axis_of(options.before, options.after), (options.before, options.after)
+    if axis is Axis.RUN:
+        before, after = ({one.session: one for one in _records(Path(name))} for name in names)
     else:
-        before, after = compare.sides(axis, *names, records.read_all(options.folder or _last_run(config)))
-    found = compare.compare(axis, names, before, after)
+        before, after = sides(axis, *names, _records(options.folder or _last_run(config)))
+    found = compare(axis, names, before, after)
     if options.json:
         print(found.to_json())
     elif options.markdown:
@@ -177,6 +178,18 @@ def _compare(options: argparse.Namespace, config: Config) -> int:
     else:
         print_comparison(Console(), found)
     return 1 if found.worse else 0
+
+
+def _records(folder: Path) -> list[Record]:
+    """The records of a run. Raises ConfigError for another folder, RecordError where there is none."""
+    from pgmatrix import records
+
+    if not (folder / "plan.json").is_file():
+        raise ConfigError(f"{folder} is not the folder of a run", do_next="name one below .pgmatrix/runs")
+    found = records.read_all(folder)
+    if not found:
+        raise RecordError(f"{folder} has no record", do_next="run its sessions again, or name another run")
+    return found
 
 
 def _last_run(config: Config) -> Path:

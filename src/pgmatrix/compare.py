@@ -1,4 +1,4 @@
-"""Owns what changes if we move: two sets of records, paired by what they share, and every difference between them. Pure.
+"""Owns what changes if we move: two sets of records, paired by what they share, and all that differs. Pure.
 
 Decides what is a change and whether it is for the worse; reads no file, and judges no run (see `gate`).
 """

@@ -14,7 +14,7 @@ from tests.architecture.sources import ROOT, Module, imports, modules, names
 # not know each other. A package's own `__init__` is meant where the name is in ROOTS, else all that is below the name.
 ORDER: tuple[tuple[str, ...], ...] = (
     ("pgmatrix",),
-    ("pgmatrix.errors", "pgmatrix.children", "pgmatrix.revision"),
+    ("pgmatrix.errors", "pgmatrix.children", "pgmatrix.plans", "pgmatrix.revision"),
     ("pgmatrix.matrix",),
     ("pgmatrix.config",),
     ("pgmatrix.servers.protocol",),

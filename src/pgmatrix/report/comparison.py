@@ -40,8 +40,9 @@ def where_text(change: Change) -> str:
 
 def plan_lines(change: Change) -> list[str]:
     """Both plans as one, each line marked as kept, gone or new."""
-    lines = difflib.ndiff(change.before.splitlines(), change.after.splitlines())
-    return [line.rstrip() for line in lines if not line.startswith("?")]
+    before, after = change.before.splitlines(), change.after.splitlines()
+    marked = list(difflib.unified_diff(before, after, n=len(before), lineterm=""))[3:]  # after names and place
+    return [f"{line[0]} {line[1:]}" for line in marked]
 
 
 def print_comparison(console: Console, found: Comparison) -> None:

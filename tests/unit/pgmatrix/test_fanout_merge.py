@@ -69,7 +69,7 @@ def test_one_folder_holds_what_all_jobs_left(project: Path) -> None:
 
     left = {place: data for job in jobs(project / "again") for place, data in files(job).items() if "plan" not in place}
     found = files(made.folder)
-    assert json.loads(found.pop("plan.json")) == {"sessions": list(SESSIONS)}
+    assert json.loads(found.pop("plan.json")) == {"run": "ci-7", "sessions": list(SESSIONS)}
     assert set(found) == set(left)
     assert {place: found[place] for place in found if "coverage" not in place} == {
         place: left[place] for place in left if "coverage" not in place
