@@ -162,7 +162,7 @@ def _compare(options: argparse.Namespace, config: Config) -> int:
     """What changes if we move. Exit code 1 when something breaks."""
     from rich.console import Console
 
-    from pgmatrix.compare import Axis, axis_of, compare, sides
+    from pgmatrix.compare import Axis, axis_of, compare, side_name, sides
     from pgmatrix.report.comparison import markdown, print_comparison
 
     axis, names = axis_of(options.before, options.after), (options.before, options.after)
@@ -170,7 +170,7 @@ def _compare(options: argparse.Namespace, config: Config) -> int:
         before, after = ({one.session: one for one in _records(Path(name))} for name in names)
     else:
         before, after = sides(axis, *names, _records(options.folder or _last_run(config)))
-    found = compare(axis, names, before, after)
+    found = compare(axis, (side_name(axis, names[0]), side_name(axis, names[1])), before, after)
     if options.json:
         print(found.to_json())
     elif options.markdown:

@@ -123,15 +123,19 @@ def sides(
     for word in (before, after):
         mine = [one for one in records if word in _words(Session.parse(one.session))]
         if not mine:
-            what = f"PostgreSQL {word}" if axis is Axis.MAJOR else word
             raise RecordError(
-                f"the run has no record of {what}",
+                f"the run has no record of {side_name(axis, word)}",
                 do_next=f"run both: PGMATRIX_POSTGRES={before},{after} nox -s integration"
                 if axis is Axis.MAJOR
                 else "run both: nox -s integration",
             )
         found.append({_shared(axis, Session.parse(one.session)): one for one in mine})
     return found[0], found[1]
+
+
+def side_name(axis: Axis, word: str) -> str:
+    """A side as people call it: a major alone is a mere number."""
+    return f"PostgreSQL {word}" if axis is Axis.MAJOR else word
 
 
 def _words(session: Session) -> tuple[str, str]:

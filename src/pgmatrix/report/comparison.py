@@ -31,7 +31,7 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]<>|#~])")
 
 def where_text(change: Change) -> str:
     """Where a change is so, nothing where it is so everywhere."""
-    if change.everywhere:
+    if change.everywhere or change.kind is Kind.SESSION:  # a session is its own place
         return ""
     some = ", ".join(change.where[:_MANY])
     more = len(change.where) - _MANY
@@ -94,8 +94,7 @@ def markdown(found: Comparison) -> str:
     for kind, title in TITLES.items():
         changes = found.of(kind)
         if changes:
-            lines += ["", f"### {title[0].upper()}{title[1:]}", ""]
-            lines += [line for change in changes for line in _items(change)]
+            lines += ["", f"### {title[0].upper()}{title[1:]}", "", *(line for one in changes for line in _items(one))]
     if found.paces:
         lines += ["", "### Speed of tests that passed on both sides", ""]
         head = ("layer", "tests", found.before, found.after, "ratio", "median test")
@@ -106,9 +105,9 @@ def markdown(found: Comparison) -> str:
 def _items(change: Change) -> Iterator[str]:
     place = f" ({where_text(change)})" if where_text(change) else ""
     if change.kind is Kind.PLAN:
-        yield from [f"- {_plain(change.subject)}{place}", "", "  ```diff"]
+        yield from [f"- {_plain(change.subject)}{place}", "  ```diff"]
         yield from (f"  {line}" for line in plan_lines(change))
-        yield from ["  ```", ""]
+        yield "  ```"
     elif change.kind is Kind.WARNING:
         yield f"- {change.after}: {_plain(change.subject)}{place}"
     else:

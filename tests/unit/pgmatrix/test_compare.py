@@ -328,7 +328,9 @@ def test_the_command_shows_what_breaks(project: Path, capsys: pytest.CaptureFixt
         "      -   Seq Scan",
         "      + Index Scan",
     ]
-    assert lines[-1] == ("15 to 16: 1 for the worse, 1 outcome change, 1 plan change; 1 test in 1 pair of sessions")
+    assert lines[-1] == (
+        "PostgreSQL 15 to PostgreSQL 16: 1 for the worse, 1 outcome change, 1 plan change; 1 test in 1 pair of sessions"
+    )
 
 
 def test_back_again_nothing_breaks(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -342,7 +344,12 @@ def test_json_is_the_comparison(project: Path, capsys: pytest.CaptureFixture[str
     assert main(["compare", "15", "16", "--json"]) == 1
 
     found = json.loads(capsys.readouterr().out)
-    assert (found["schema"], found["axis"], found["before"], found["after"]) == (1, "major", "15", "16")
+    assert (found["schema"], found["axis"], found["before"], found["after"]) == (
+        1,
+        "major",
+        "PostgreSQL 15",
+        "PostgreSQL 16",
+    )
     assert [(one["kind"], one["worse"]) for one in found["changes"]] == [("outcome", True), ("plan", False)]
 
 
@@ -352,7 +359,7 @@ def test_markdown_escapes_what_tests_say(project: Path, capsys: pytest.CaptureFi
 
     out = capsys.readouterr().out
     assert "- ❌ t.py::p\\_x: passed → failed\n" in out
-    assert "- near \\[5\\]\n\n  ```diff\n  - Sort\n  -   Seq Scan\n  + Index Scan\n  ```\n" in out
+    assert "- near \\[5\\]\n  ```diff\n  - Sort\n  -   Seq Scan\n  + Index Scan\n  ```\n" in out
     assert "| rls | 1 | 0.5 s | 0.5 s | 1.00 | 1.00 |" in out
 
 
