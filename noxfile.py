@@ -150,6 +150,12 @@ def mutants(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", default=False)
+def teeth(session: nox.Session) -> None:
+    """The proof that each test of the contract can fail: inject every fault, compare red tests with named ones."""
+    session.run(environment(session, "dev"), "-m", "tests.faults", *session.posargs, external=True)
+
+
+@nox.session(venv_backend="none", default=False)
 def lint(session: nox.Session) -> None:
     """Style: ruff's rules and format, and the schema of workflows."""
     python = environment(session, "dev")

@@ -13,6 +13,7 @@ PgMatrixError
 │   └── HashMismatch         a downloaded file is not the pinned one
 ├── DatabaseError            a database could not be made, cloned or removed
 │   └── TemplateFailed       the project's template callable raised
+├── FaultError               a fault could not be injected, or changed nothing
 ├── RecordError              a record cannot be read
 └── ReportError              a report cannot be written
 """
@@ -107,6 +108,10 @@ class DatabaseError(PgMatrixError):
 
 class TemplateFailed(DatabaseError):
     """The project's template callable raised."""
+
+
+class FaultError(PgMatrixError):
+    """A fault could not be injected, or changed nothing."""
 
 
 class RecordError(PgMatrixError):

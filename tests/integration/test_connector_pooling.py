@@ -24,7 +24,8 @@ PID = text("SELECT pg_backend_pid()")
 COUNT = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'plant_app'")
 STATE = text("""
 SELECT pg_backend_pid() AS pid, coalesce(current_setting('app.current_agent_id', true), '') AS agent,
-       current_setting('transaction_isolation') AS isolation, pg_current_xact_id_if_assigned() IS NOT NULL AS written
+       current_setting('transaction_isolation') AS isolation, pg_current_xact_id_if_assigned() IS NOT NULL AS written,
+       (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()) AS locks
 """)
 
 
@@ -137,7 +138,7 @@ async def test_pool_exhaustion_handling(database_with: DatabaseWith) -> None:
 
 
 async def test_connection_cleanup_after_error(database_with: DatabaseWith, observer: Observer) -> None:
-    """After an error the connection's next user finds no open transaction, no agent and no changed isolation."""
+    """After an error the connection's next user finds no open transaction, agent, lock or changed isolation."""
     database = database_with(pool_size=1, max_overflow=0)
     async with database.session() as session:
         clean = (await session.execute(STATE)).mappings().one()
@@ -148,6 +149,8 @@ async def test_connection_cleanup_after_error(database_with: DatabaseWith, obser
             await session.commit()
             session.add(skill())
             await session.flush()
+            # A rollback gives no such lock back.
+            await session.execute(text("SELECT pg_advisory_lock(1)"))
             during = (await session.execute(STATE)).mappings().one()
             await session.execute(text("SELECT 1 / 0"))
     idle = await observer.backend(clean["pid"])
@@ -155,10 +158,10 @@ async def test_connection_cleanup_after_error(database_with: DatabaseWith, obser
         after = (await session.execute(STATE)).mappings().one()
 
     assert caught.value.sqlstate == "22012"
-    assert during == {"pid": clean["pid"], "agent": AGENT_A, "isolation": "serializable", "written": True}
+    assert during == {"pid": clean["pid"], "agent": AGENT_A, "isolation": "serializable", "written": True, "locks": 1}
     assert (idle.state, idle.in_transaction) == ("idle", False)
     assert after == clean
-    assert after == {"pid": clean["pid"], "agent": "", "isolation": "read committed", "written": False}
+    assert after == {"pid": clean["pid"], "agent": "", "isolation": "read committed", "written": False, "locks": 0}
 
 
 async def test_session_lifecycle_connection_release(database_with: DatabaseWith, observer: Observer) -> None:

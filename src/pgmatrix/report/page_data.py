@@ -78,7 +78,7 @@ class _Tables:
             self.tests.append([self.files.setdefault(clean(file), len(self.files)), clean(name)])
         return found
 
-    def tests_of(self, record: Record) -> int:
+    def layer_by_test(self, record: Record) -> int:
         """The number of the list of a session's tests; most sessions of a layer share one."""
         numbers = tuple([self.test(one.test) for one in record.tests])
         if numbers not in self._lists:
@@ -131,7 +131,7 @@ def _session(data: _Tables, view: SessionView) -> dict[str, Any]:
         "warnings": [data.text(one) for one in record.warnings],
         "narrowed": [clean(one) for one in record.narrowed],
         "facts": data.facts_of(record),
-        "list": data.tests_of(record),
+        "list": data.layer_by_test(record),
         "outcomes": "".join([LETTERS[one.outcome] for one in record.tests]),
         "ms": [round(one.seconds * 1000) for one in record.tests],
         "more": {place: _more(data, one) for place, one in enumerate(record.tests) if _has_more(one)},
