@@ -7,7 +7,6 @@ XML parser would take for more than text.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -104,8 +103,3 @@ def duration(seconds: float) -> str:
 def moment(timestamp: float) -> str:
     """A Unix time as `2026-11-25 21:34 UTC`; `-` where there is none."""
     return f"{datetime.fromtimestamp(timestamp, UTC):%Y-%m-%d %H:%M} UTC" if timestamp else "-"
-
-
-def printable(text: str) -> bool:
-    """Whether `text` has no character that would be more than text: what `clean` and `one_line` promise."""
-    return all(one in "\n\t" or unicodedata.category(one) not in ("Cc", "Cs") for one in text)

@@ -1,6 +1,7 @@
 // Owns the two lists of the page: what did not pass, and every test, by file, searched and filtered.
 function drawFailures() {
   const box = document.getElementById("failures-list");
+  box.replaceChildren();
   const rows = [...allRows()].filter((row) => row.worst !== "passed");
   rows.sort((a, b) => RANK.indexOf(b.worst) - RANK.indexOf(a.worst));
   const broken = DATA.sessions.filter((one) => one.error || (one.crashed || []).length);
@@ -85,6 +86,6 @@ function drawTests() {
   search.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(draw, 120); });
   outcome.addEventListener("change", draw);
   layer.addEventListener("change", draw);
-  box.append(h("div", { class: "tools", role: "search" }, search, outcome, layer), said, groups);
+  box.replaceChildren(h("div", { class: "tools", role: "search" }, search, outcome, layer), said, groups);
   draw();
 }
