@@ -9,6 +9,7 @@ nox -s tests                pgmatrix's own tests
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ import nox
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "src"))
 from pgmatrix import config as pgmatrix_config  # noqa: E402 - the table is read by the checkout's own code
-from pgmatrix import runs  # noqa: E402
+from pgmatrix import progress, runs  # noqa: E402
 from pgmatrix.errors import PgMatrixError  # noqa: E402
 from pgmatrix.matrix import Cell, Session  # noqa: E402
 
@@ -34,6 +35,7 @@ EXTRAS = "container,embedded,plant"
 INSTALLS = {str(driver): ["-e", f".[{driver},{EXTRAS}]", "--group", "test"] for driver in TABLE.matrix.drivers} | {
     "dev": ["-e", f".[asyncpg,psycopg,{EXTRAS}]", *"--group dev --group lint --group types".split()],
 }
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LOWEST = "--resolution lowest-direct --python-version 3.11".split()
 PYTEST = "-p no:cacheprovider -n auto --cov --cov-report= -q".split()
 # A session loads the plugins it needs.
@@ -84,7 +86,10 @@ def integration(session: nox.Session, name: str) -> None:
     variables = runs.variables(RUN, name)
     files, junit = TABLE.matrix.layers[one.layer], f"--junitxml={RUN / 'junit' / name}.xml"
     command = [python, "-m", "pytest", *files, *PYTEST, junit, *session.posargs]
-    session.run(*command, env=PYTEST_ENV | variables, external=True)
+    try:
+        session.run(*command, env=PYTEST_ENV | variables, external=True)
+    finally:
+        print(progress.line(RUN, name), flush=True)
 
 
 @nox.session(venv_backend="none", default=False)
@@ -96,8 +101,12 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", default=False)
 def tests(session: nox.Session) -> None:
-    """pgmatrix's and plant's own tests: unit, plugin, servers, architecture, acceptance."""
+    """pgmatrix's and plant's own tests: unit, plugin, servers, browser, architecture, acceptance."""
     folders = ["unit", "architecture", "servers", "plugin", "acceptance"]
+    if any(map(shutil.which, BROWSERS)) or session.posargs:
+        folders.append("browser")
+    else:
+        session.log(f"no Chromium is on the path ({', '.join(BROWSERS)}): the tests of the report in a browser wait")
     chosen = session.posargs or [*(f"tests/{folder}" for folder in folders), "-m", "not docker and not slow"]
     session.run(environment(session, "dev"), "-m", "pytest", "-q", *chosen, external=True)
 

@@ -24,7 +24,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("pgmatrix.provision",),
     ("pgmatrix.plain",),
     ("pgmatrix.records",),
-    ("pgmatrix.coverage", "pgmatrix.perf"),
+    ("pgmatrix.coverage", "pgmatrix.perf", "pgmatrix.progress"),
     ("pgmatrix.verdict",),
     ("pgmatrix.changes",),
     ("pgmatrix.compare",),
@@ -156,11 +156,11 @@ def test_a_library_is_known_only_where_it_belongs(library: str) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("name", ["pgmatrix.errors", "pgmatrix.matrix", "pgmatrix.config", "pgmatrix.runs"])
+@pytest.mark.parametrize("name", ["errors", "matrix", "config", "runs", "progress", "records", "plain"])
 def test_what_a_noxfile_imports_needs_no_library(name: str) -> None:
-    """Errors, matrix, configuration and runs import the standard library and each other alone."""
-    (module,) = (one for one in modules("pgmatrix") if one.name == name)
-    allowed = {"pgmatrix.errors", "pgmatrix.matrix", "pgmatrix.config", "pgmatrix.servers.tuning"}
+    """What a noxfile imports needs the standard library and other such modules alone."""
+    (module,) = (one for one in modules("pgmatrix") if one.name == f"pgmatrix.{name}")
+    allowed = {f"pgmatrix.{one}" for one in ("errors", "matrix", "config", "servers.tuning", "plain", "records")}
 
     assert {one for one in imports(module) - allowed if one.partition(".")[0] not in sys.stdlib_module_names} == set()
 
