@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pgmatrix.records import Outcome
-from pgmatrix.report.words import MARKS, Tone, clean, count, duration, tone
+from pgmatrix.report.words import MARKS, Tone, clean, count, duration, one_line, tone
 from pgmatrix.verdict import SessionView, State, Verdict
 
 
@@ -63,7 +63,7 @@ def grid(verdict: Verdict) -> Grid:
 def place(view: SessionView) -> Place:
     """How one session looks."""
     passed = view.count(Outcome.PASSED)
-    note = clean(view.note) or str(view.state)
+    note = one_line(view.note) or str(view.state)
     short = f"{passed:,}" if view.state is State.GREEN else note
     time = duration(view.seconds) if view.record else ""
     said = [f"{clean(view.session)}: {view.state}"]

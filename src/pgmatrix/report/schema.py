@@ -60,7 +60,8 @@ def _of(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
 
 
 def _name(kind: Any) -> str:
-    return f"Perf{kind.__name__}" if kind.__module__.startswith("pgmatrix.perf.") else str(kind.__name__)
+    name = str(kind.__name__)
+    return name if name.startswith("Perf") or not kind.__module__.startswith("pgmatrix.perf.") else f"Perf{name}"
 
 
 def _list(inner: tuple[Any, ...], definitions: dict[str, Any]) -> dict[str, Any]:

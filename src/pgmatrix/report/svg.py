@@ -17,7 +17,7 @@ from pgmatrix.report.words import one_line
 def element(tag: str, *children: Markup | str, **attributes: object) -> Markup:
     """An element; `class_` is written as class, `stroke_width` as stroke-width. None is left out."""
     words = [
-        Markup(' {}="{}"').format(name.rstrip("_").replace("_", "-"), _number(value))
+        Markup(' {}="{}"').format(name.rstrip("_").replace("_", "-"), _shown(value))
         for name, value in attributes.items()
         if value is not None
     ]
@@ -29,7 +29,7 @@ def drawing(width: float, height: float, label: str, parts: Iterable[Markup], *,
     """An SVG that scales with its place and says `label` to a screen reader; `hidden` where the words are beside it."""
     said = {"aria_hidden": "true"} if hidden else {"role": "img", "aria_label": one_line(label)}
     inner = Markup("").join(parts)
-    return element("svg", inner, viewBox=f"0 0 {_number(width)} {_number(height)}", width="100%", **said)
+    return element("svg", inner, viewBox=f"0 0 {_shown(width)} {_shown(height)}", width="100%", **said)
 
 
 def text(x: float, y: float, words: str, **attributes: object) -> Markup:
@@ -77,5 +77,7 @@ def log_ticks(low: float, high: float) -> list[float]:
     return [one * 10.0**power for power in powers for one in steps if low <= one * 10.0**power <= high]
 
 
-def _number(value: object) -> object:
-    return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else value
+def _shown(value: object) -> object:
+    if isinstance(value, float):
+        return f"{value:.2f}".rstrip("0").rstrip(".")
+    return one_line(value) if isinstance(value, str) else value
