@@ -10,13 +10,15 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from pgmatrix.databases.database import Database as Clone
+from pgmatrix.servers.protocol import Server
 from plant.core.agents import acting_as
 from plant.core.config import Isolation, Settings
 from plant.core.connector import Connector
 from plant.core.database import Database
-from plant.core.errors import InvalidValue
+from plant.core.errors import ConnectFailed, ConnectionLost, InvalidValue
 from tests.fixtures.databases import AGENT_A, AGENT_B
 from tests.fixtures.locks import Observer, until
+from tests.fixtures.network import proxy_to, through
 from tests.fixtures.pools import ConnectorWith, DatabaseWith
 
 PID = text("SELECT pg_backend_pid()")
@@ -111,6 +113,39 @@ async def test_whole_pool_terminated_while_idle(database_with: DatabaseWith, obs
     assert len(before) == len(after) == 5
     assert before.isdisjoint(after)
     assert database.metrics().total_opened == 10
+
+
+@pytest.mark.parametrize("pre_ping", [False, True], ids=["plain", "pre-ping"])
+async def test_pool_outlives_a_restart(
+    database_with: DatabaseWith, pg_clone: Clone, pg_server: Server, observer: Observer, pre_ping: bool
+) -> None:
+    """While the server is down each session is ConnectFailed; once it is up the same pool serves all it can hold."""
+    async with proxy_to(pg_server) as proxy:
+        url = through(pg_clone.url("plant_app"), proxy.port)
+        database = database_with(url=url, pool_size=2, max_overflow=1, pool_pre_ping=pre_ping)
+        before = await _held(database, 3)
+
+        async def shut_down_in_a_query() -> None:
+            async with database.session() as session, asyncio.TaskGroup() as tasks:
+                tasks.create_task(session.execute(text("SELECT pg_sleep(60)")))
+                await observer.until_query("pg_sleep", running=True)
+                await proxy.shut_down()
+
+        with pytest.RaisesGroup(ConnectionLost):
+            await shut_down_in_a_query()
+        for _ in range(5):
+            with pytest.raises(ConnectFailed):
+                await pid_of(database)
+        idle = database.metrics()
+        proxy.start_up()
+        after = await _held(database, 3)
+        metrics = database.metrics()
+        await database.close()
+
+    assert (idle.checked_out, idle.waiters) == (0, 0)
+    assert len(after) == 3
+    assert before.isdisjoint(after)
+    assert (metrics.checked_out, metrics.waiters, metrics.total_opened) == (0, 0, 6)
 
 
 async def test_pre_ping_replaces_terminated_connections(database_with: DatabaseWith, observer: Observer) -> None:
