@@ -12,6 +12,7 @@ from pgmatrix.errors import ConfigError, ServerUnavailable
 from pgmatrix.matrix import Cell
 from pgmatrix.servers import external
 from pgmatrix.servers.external import ExternalLease, ExternalProvider, parse_dsn
+from pgmatrix.servers.protocol import Server
 from tests.unit.pgmatrix.builders import CELL, FakeClient, a_server, a_spec
 
 hostile = st.text(
@@ -35,6 +36,31 @@ def test_a_url_reads_back_as_its_server(
     assert (found.host, found.port) == (host, port)
     assert (found.user, found.password, found.database) == (user, password, database)
     assert found.options == options
+
+
+noise = st.text(alphabet="@:/?#[]%&=+ '\\\u00e9\u212a\t\n09aAzZ", max_size=12)
+
+
+@given(
+    scheme=st.sampled_from(["postgresql://", "postgres://", "mysql://", "", "postgresql:"]), before=noise, after=noise
+)
+def test_whatever_is_written_is_a_server_or_one_kind_of_error(scheme: str, before: str, after: str) -> None:
+    """No text breaks the reader: it names a place that can be reached, or is refused without telling the password."""
+    found, refused = _read(f"{scheme}{before}s3cret{after}")
+
+    if found is not None:
+        assert all((found.host, found.user, 0 < found.port < 65536))
+    else:
+        assert refused is not None
+        assert "s3cret" not in str(refused)
+        assert (refused.__cause__, bool(refused.do_next)) == (None, True)
+
+
+def _read(dsn: str) -> tuple[Server | None, ConfigError | None]:
+    try:
+        return parse_dsn(dsn, CELL), None
+    except ConfigError as error:
+        return None, error
 
 
 @pytest.mark.parametrize(
