@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -30,6 +31,7 @@ from pgmatrix.report.perf import print_cell, print_run
 from pgmatrix.revision import revision
 
 BASELINE = Path(".pgmatrix") / "perf-baseline.json"
+BENCH = Path(".pgmatrix") / "bench.json"
 
 
 def run(options: argparse.Namespace, config: Config) -> int:
@@ -71,7 +73,9 @@ async def _measured(options: argparse.Namespace, config: Config, folder: Path, c
     _refuse_unknown(options.workloads, conductor)
     named, path = _baseline(options, config, table)
     wanted = Wanted(run=folder.name, cells=cells, table=table, baseline=named, path=path)
-    return assemble(wanted, conductor, _environment(config, conductor, started))
+    found = assemble(wanted, conductor, _environment(config, conductor, started))
+    own = results.toolkit(config.root / BENCH, found.environment.commit)
+    return replace(found, toolkit=own)
 
 
 def _argv(options: argparse.Namespace, cell: Cell) -> list[str]:
@@ -119,7 +123,7 @@ def _environment(config: Config, conductor: Conductor, started: float) -> Enviro
         machine=digest(machine),
         workloads=digest(sorted(sizes)),
         facts=machine | slowed,
-        commit=sources.commit[:12],
+        commit=sources.commit,
         dirty=sources.dirty,
         started=started,
         ended=time.time(),

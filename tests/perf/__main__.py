@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from rich.console import Console
 
 from pgmatrix import config
 from pgmatrix.errors import PgMatrixError
+from pgmatrix.perf import results
+from pgmatrix.revision import revision
 from pgmatrix.servers.tuning import usable_cores
 from tests.perf.bench import Bench, measured_layers
 from tests.perf.databases import measure_clones, measure_strategies
@@ -32,7 +35,7 @@ from tests.perf.memory import measure_memory
 from tests.perf.rollback import measure_rollback
 from tests.perf.servers import measure_places, measure_ready
 from tests.perf.sessions import measure_environment, measure_imports
-from tests.perf.table import Row, Verdict, print_table, summary
+from tests.perf.table import Row, Verdict, print_table, summary, toolkit_row
 
 ROOT = Path(__file__).parents[2]
 MEASUREMENTS: Mapping[str, Callable[[Bench], list[Row]]] = {
@@ -139,8 +142,13 @@ def _version(python: str) -> str:
 def _keep(bench: Bench, rows: Sequence[Row]) -> None:
     path = bench.root / ".pgmatrix" / "bench.json"
     path.parent.mkdir(exist_ok=True)
-    found = {"measured": time.time(), "facts": _facts(bench), "rows": [row.to_json() for row in rows]}
+    commit, own = revision(bench.root).commit, [toolkit_row(row) for row in rows]
+    found = {"measured": time.time(), "commit": commit, "facts": _facts(bench)}
+    found |= {"rows": [row.to_json() for row in rows], "toolkit": [asdict(row) for row in own]}
     path.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    run = Path(os.environ.get("PGMATRIX_RUN_DIR", path.parent))
+    if results.path_of(run).is_file():  # `nox -s perf bench` is one run
+        results.write(run, replace(results.read(results.path_of(run)), toolkit=tuple(own)))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pgmatrix.perf.results import ToolkitRow
 from tests.perf.measure import Samples, Unit, ratio
 
 
@@ -126,6 +127,13 @@ def print_table(console: Console, title: str, rows: Sequence[Row]) -> None:
     for row in rows:
         if row.absent or row.failed:
             console.print(f"{row.what}: {row.verdict}: {row.absent or row.failed}", markup=False, highlight=False)
+
+
+def toolkit_row(row: Row) -> ToolkitRow:
+    """The row in words, as a performance run carries it."""
+    what, measured, beside, _, goal, verdict = _cells(row)
+    why = row.absent or row.failed
+    return ToolkitRow(what=what, measured=measured, beside=beside, ratio=row.ratio, goal=goal, verdict=verdict, why=why)
 
 
 def summary(rows: Sequence[Row]) -> str:

@@ -40,8 +40,8 @@ def assemble(wanted: Wanted, conductor: Conductor, here: Environment) -> PerfRun
     earlier, facts = baseline.read(wanted.path, wanted.baseline, here)
     budgets = [one for one in wanted.table.budgets if not conductor.only or one.workload in conductor.only]
     compared = (
-        *judge.budgets(shelf, budgets, wanted.cells),
-        *(baseline.since(shelf, cells, earlier) if earlier else ()),
+        *judge.budgets(shelf, budgets, wanted.cells, strict=not conductor.quick),
+        *(baseline.since(shelf, cells, earlier, strict=not conductor.quick) if earlier else ()),
         *judge.informing(shelf),
     )
     loads = tuple(_loads(conductor))

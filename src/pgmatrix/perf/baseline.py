@@ -62,8 +62,8 @@ def refusal(before: Environment, here: Environment) -> str:
     return ""
 
 
-def since(shelf: Shelf, now: tuple[CellFacts, ...], earlier: PerfRun) -> Iterator[Comparison]:
-    """Each subject beside itself in the earlier run."""
+def since(shelf: Shelf, now: tuple[CellFacts, ...], earlier: PerfRun, *, strict: bool = True) -> Iterator[Comparison]:
+    """Each subject beside itself in the earlier run. Where it is not `strict` too much noise is only noise."""
     old, facts = Shelf(series=earlier.series), {one.cell: one for one in earlier.cells}
     for one in shelf.subjects():
         before = old.get(one.cell, one.workload, one.variant, one.clients)
@@ -74,7 +74,7 @@ def since(shelf: Shelf, now: tuple[CellFacts, ...], earlier: PerfRun) -> Iterato
             why = "the baseline has no such series"
         elif not why:
             found, why = _ratio(shelf, one, old, before)
-        yield _comparison(one, found, why)
+        yield _comparison(one, found, why, strict)
 
 
 def _unlike(now: CellFacts | None, before: CellFacts | None) -> str:
@@ -112,10 +112,10 @@ def _is_bare_of(one: Series, other: Series) -> bool:
     return same and other.role is Role.BARE and other.outcome is Outcome.MEASURED
 
 
-def _comparison(one: Series, found: Interval | None, why: str) -> Comparison:
+def _comparison(one: Series, found: Interval | None, why: str, strict: bool) -> Comparison:
     judged = word(found) if found else Word.INVALID
     label = f"{one.cell} {one.workload}"
-    if found and judged is Word.WITHIN_NOISE and found.high > BLIND:
+    if found and strict and judged is Word.WITHIN_NOISE and found.high > BLIND:
         judged, why = Word.INVALID, "too noisy to say whether it became slower"
     if found:
         times = f"{found.ratio:.2f} times ({found.low:.2f} to {found.high:.2f}) what it took in the baseline"

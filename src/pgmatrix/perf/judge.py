@@ -112,8 +112,13 @@ def _beside_cells(shelf: Shelf, one: Series) -> Iterator[Comparison]:
             yield compare(Kind.MAJORS, one, other, names=(f"pg{cell.major}", f"pg{beside.major}"))
 
 
-def budgets(shelf: Shelf, wanted: Sequence[Budget], cells: Sequence[Cell]) -> Iterator[Comparison]:
-    """Each budget in every cell (between drivers: on every major); one that cannot be judged is invalid."""
+def budgets(
+    shelf: Shelf, wanted: Sequence[Budget], cells: Sequence[Cell], *, strict: bool = True
+) -> Iterator[Comparison]:
+    """Each budget in every cell (between drivers: on every major); one that cannot be judged is invalid.
+
+    Where it is not `strict`, as in a quick run, too much noise is only noise.
+    """
     for budget in wanted:
         for cell in cells:
             if budget.measured not in set(Driver):
@@ -126,16 +131,18 @@ def budgets(shelf: Shelf, wanted: Sequence[Budget], cells: Sequence[Cell]) -> It
                 sides = [(str(cell), variant), (str(beside), variant)]
             else:
                 continue
-            yield _budget(budget, str(cell), [shelf.get(c, budget.workload, v, budget.clients) for c, v in sides])
+            yield _budget(
+                budget, str(cell), [shelf.get(c, budget.workload, v, budget.clients) for c, v in sides], strict
+            )
 
 
-def _budget(budget: Budget, cell: str, sides: Sequence[Series | None]) -> Comparison:
+def _budget(budget: Budget, cell: str, sides: Sequence[Series | None], strict: bool) -> Comparison:
     one, other = sides
     found, why = None, "it was not measured"
     if one is not None and other is not None:
         found, why = interval(one, other)
     judged = word(found, bound=budget.bound, margin=1.0) if found else Word.INVALID
-    if found and judged is Word.WITHIN_NOISE and found.high > budget.bound * BLIND:
+    if found and strict and judged is Word.WITHIN_NOISE and found.high > budget.bound * BLIND:
         judged, why = Word.INVALID, f"too noisy to say: {_times(found)} of {budget.beside}"
     return Comparison(
         kind=Kind.BUDGET,

@@ -205,8 +205,25 @@ class BaselineFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolkitRow:
+    """A line of what measures the toolkit itself (`nox -s bench`), in words: measured, beside what, its goal and what
+    became of it. `why` says why nothing was measured.
+    """
+
+    what: str
+    measured: str = ""
+    beside: str = ""
+    ratio: float | None = None
+    goal: str = ""
+    verdict: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PerfRun:
-    """A whole performance run. `sentences` are what a person can act on, the most important first."""
+    """A whole performance run. `sentences` are what a person can act on, the most important first. `toolkit` is shown
+    and keeps nobody from shipping: it is of the same commit, perhaps of an earlier hour.
+    """
 
     run: str
     environment: Environment
@@ -216,6 +233,7 @@ class PerfRun:
     loads: tuple[Load, ...] = ()
     baseline: BaselineFacts = BaselineFacts()
     sentences: tuple[str, ...] = ()
+    toolkit: tuple[ToolkitRow, ...] = ()
     schema: int = SCHEMA
 
     @property
@@ -280,6 +298,19 @@ def read(path: Path) -> PerfRun:
         return from_json(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RecordError(f"{path} is no performance run: {error}", do_next="measure again: nox -s perf") from error
+
+
+def toolkit(path: Path, commit: str) -> tuple[ToolkitRow, ...]:
+    """The toolkit's rows in the file at `path`, where there is one and it is of that commit. Raises RecordError."""
+    if not path.is_file():
+        return ()
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        same = bool(commit) and values["commit"] == commit
+        rows: tuple[ToolkitRow, ...] = _read(tuple[ToolkitRow, ...], values["toolkit"] if same else [])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RecordError(f"{path} holds no bench: {error}", do_next="measure it again: nox -s bench") from error
+    return rows
 
 
 def _read(kind: Any, value: Any) -> Any:

@@ -30,6 +30,8 @@ def print_run(console: Console, run: PerfRun) -> None:
     console.print(_times(run, cells))
     console.print(_throughput(run, cells))
     console.print(_costs(run, cells))
+    if run.toolkit:
+        console.print(_toolkit(run))
     for text in _absences(run):
         _line(console, text, "dim")
     for sentence in run.sentences:
@@ -60,7 +62,7 @@ def _where(run: PerfRun) -> Iterator[str]:
     yield ", ".join(f"{name} {value}" for name, value in env.facts.items())
     took, quick = f"{env.ended - env.started:.0f} s", ", quick" if env.quick else ""
     dirty = " with changes" if env.dirty else ""
-    yield f"commit {env.commit or 'unknown'}{dirty}, {env.rounds} rounds in {took}{quick}"
+    yield f"commit {env.commit[:12] or 'unknown'}{dirty}, {env.rounds} rounds in {took}{quick}"
     if run.cells:
         yield f"durable as in production: {run.cells[0].durability}"
 
@@ -144,6 +146,17 @@ def _cost(one: Series | None) -> str:
         return "-"
     memory = [f"{value:.0f}" for value in (one.client_memory, one.server_memory) if value is not None]
     return f"{seconds(one.client_cpu)} + {seconds(one.server_cpu)}; {' + '.join(memory)} MB"
+
+
+def _toolkit(run: PerfRun) -> Table:
+    """What measures pgmatrix itself, on the same commit."""
+    table = Table(title="pgmatrix itself (nox -s bench)", title_justify="left")
+    for name in ("what", "measured", "beside", "ratio", "goal", ""):
+        table.add_column(name, overflow="fold")
+    for one in run.toolkit:
+        ratio = "" if one.ratio is None else f"{one.ratio:.2f}"
+        table.add_row(*map(Text, (one.what, one.measured, one.beside, ratio, one.goal, one.verdict)))
+    return table
 
 
 def _absences(run: PerfRun) -> Iterator[str]:

@@ -23,6 +23,7 @@ from pgmatrix.perf.results import (
     Role,
     Round,
     Series,
+    ToolkitRow,
     Word,
 )
 
@@ -92,6 +93,7 @@ RUN = PerfRun(
     comparisons=(COMPARISON,),
     loads=(LOAD,),
     sentences=("one",),
+    toolkit=(ToolkitRow(what="a clone", measured="2 ms", ratio=1.2, goal="<= 1.3 x", verdict="met"),),
 )
 
 
@@ -177,3 +179,26 @@ def test_a_series_is_found_by_what_names_it() -> None:
     assert RUN.find("pg16-asyncpg", "point-read", "plant", 4) is SERIES
     assert RUN.find("pg16-asyncpg", "point-read", "plant", 1) is None
     assert SERIES.name == "pg16-asyncpg point-read plant x4"
+
+
+def test_the_toolkit_s_rows_are_those_of_the_same_commit(tmp_path: Path) -> None:
+    """What `nox -s bench` measured of another commit, or of none, is not shown as this one's."""
+    path = tmp_path / "bench.json"
+    rows = [{"what": "a clone", "measured": "2 ms", "later": 1}]
+    path.write_text(json.dumps({"commit": "abc", "toolkit": rows}), encoding="utf-8")
+
+    assert results.toolkit(path, "abc") == (ToolkitRow(what="a clone", measured="2 ms"),)
+    assert results.toolkit(path, "def") == ()
+    assert results.toolkit(tmp_path / "none.json", "abc") == ()
+    path.write_text(json.dumps({"commit": "", "toolkit": rows}), encoding="utf-8")
+    assert results.toolkit(path, "") == ()
+
+
+def test_a_damaged_bench_is_refused(tmp_path: Path) -> None:
+    """It is not taken for an empty one."""
+    path = tmp_path / "bench.json"
+    path.write_text("{}", encoding="utf-8")
+
+    with pytest.raises(RecordError) as caught:
+        results.toolkit(path, "abc")
+    assert str(caught.value) == f"{path} holds no bench: 'commit'\n  do    measure it again: nox -s bench"
