@@ -115,7 +115,12 @@ def _tell_server(session: Session, transaction: SessionTransaction, connection: 
         return
     _, settings, behind_pgbouncer = session.info.get(INFO_KEY, NOTHING)
     session.info[TOLD_KEY] = agent = _agent_of(session)
-    if agent is not None or behind_pgbouncer:
+    session.info[RAW_KEY] = tell_server(connection, agent, settings, pgbouncer=behind_pgbouncer)
+
+
+def tell_server(connection: Connection, agent: str | None, settings: Mapping[str, str], *, pgbouncer: bool) -> Raw:
+    """Let agent and settings ride on the transaction's BEGIN; in one that is open already, send them now."""
+    if agent is not None or pgbouncer:
         settings = {**settings, AGENT_SETTING: agent or ""}
     raw: Raw = connection.connection.driver_connection  # type: ignore[assignment]
     sql = local_settings(settings)
@@ -123,7 +128,7 @@ def _tell_server(session: Session, transaction: SessionTransaction, connection: 
         connection.exec_driver_sql(sql)
     else:
         raw.opening = sql
-    session.info[RAW_KEY] = raw
+    return raw
 
 
 @event.listens_for(PlantSession, "before_commit")

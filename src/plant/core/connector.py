@@ -6,8 +6,10 @@ its pool.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,6 +27,7 @@ SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS repl
        coalesce(to_regclass('plant.alembic_version')::text, '') AS versions,
        (SELECT json_object_agg(extname, extversion) FROM pg_extension) AS extensions
 """)
+Entity = TypeVar("Entity", bound=Hashable)
 REVISION = text("SELECT max(version_num) FROM plant.alembic_version")
 
 
@@ -66,6 +69,10 @@ class Connector:
     ) -> AbstractAsyncContextManager[AsyncSession]:
         """A read-only session on the read engine: a write in it raises ReadOnlyTransaction."""
         return self.reader.session(agent, isolation=isolation, read_only=True, deferrable=deferrable)
+
+    async def get(self, entity: type[Entity], identifier: object, *, agent: str | None = None) -> Entity | None:
+        """One entity by id from the read engine; see Database.get."""
+        return await self.reader.get(entity, identifier, agent=agent, read_only=True)
 
     def metrics(self) -> dict[str, PoolMetrics]:
         """The pools' figures of this moment, under `primary` and `read`."""

@@ -43,11 +43,10 @@ async def fill(plant: Plant, number: int) -> list[UUID]:
 
 
 def by_plant(plant: Plant) -> Read:
-    """A session's transaction with the agent set, and the joined select."""
+    """A transaction with the agent set, and the joined select."""
 
     async def read(entity: UUID) -> object:
-        async with plant.session(AGENT) as session:
-            return await session.scalar(by_id(Skill), {"entity_id": entity})
+        return await plant.get(Skill, entity, agent=AGENT)
 
     return read
 
