@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from plant.core.database import Database
 from plant.core.errors import ConfigurationError, InvalidValue
@@ -140,3 +140,26 @@ async def test_a_database_without_the_extension(plant_db: Database, superuser: S
             await capabilities(session)
 
     assert "let its administrator run `python -m plant bootstrap`" in str(caught.value)
+
+
+async def test_an_agents_rows_are_counted_now_and_then(
+    plant_db: Database, superuser: Superuser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How many rows an agent has is asked once for many of its searches, each time for a search with conditions."""
+    monkeypatch.setattr("plant.ml.search.RECOUNT", 3)
+    await load_committed(superuser, AGENT_A, vectors(20))
+    counts: list[str] = []
+
+    def note(_c: object, _u: object, statement: str, *_: object) -> None:
+        if "reltuples" in statement:
+            counts.append(statement)
+
+    event.listen(plant_db.engine.sync_engine, "before_cursor_execute", note)
+    asked = []
+    for agent, times, where in ((AGENT_A, 4, []), (AGENT_A, 1, []), (AGENT_B, 2, []), (AGENT_A, 2, [Skill.name != ""])):
+        for _ in range(times):
+            async with plant_db.session(agent=agent) as session:
+                await search(session, vectors(1)[0], where=where)
+        asked.append(len(counts))
+
+    assert asked == [1, 2, 3, 5]

@@ -83,11 +83,11 @@ class PlantSession(Session):
 
     def _identity_lookup(self, *args: Any, **kwargs: Any) -> Any:
         """Where `get` looks first; an id says which row only among those of one agent."""
-        _agent_of(self)
+        agent_of(self)
         return super()._identity_lookup(*args, **kwargs)
 
 
-def _agent_of(session: Session) -> str | None:
+def agent_of(session: Session) -> str | None:
     """The agent the session acts as now; raises InvalidValue where it still holds another's objects."""
     own, _, _ = session.info.get(INFO_KEY, NOTHING)
     agent: str | None = own if own is not None else current_agent.get()
@@ -114,7 +114,7 @@ def _tell_server(session: Session, transaction: SessionTransaction, connection: 
     if transaction.nested:
         return
     _, settings, behind_pgbouncer = session.info.get(INFO_KEY, NOTHING)
-    session.info[TOLD_KEY] = agent = _agent_of(session)
+    session.info[TOLD_KEY] = agent = agent_of(session)
     session.info[RAW_KEY] = tell_server(connection, agent, settings, pgbouncer=behind_pgbouncer)
 
 

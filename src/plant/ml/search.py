@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import ColumnElement, Engine, Row, Select, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from plant.core.agents import agent_of
 from plant.core.errors import ConfigurationError
 from plant.ml.embeddings import as_vector
 from plant.ml.nearest import (
@@ -30,6 +31,8 @@ from plant.ml.nearest import (
 from plant.models import fields
 
 MAX_K: Final = 1000
+RECOUNT: Final = 50
+MAX_SHARES: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,17 @@ class Match:
     distance: float
 
 
+@dataclass(slots=True, kw_only=True)
+class _Share:
+    """Whether an agent had few rows when they were last counted, and how often that has been used since."""
+
+    few: bool
+    uses: int = 0
+
+
 _known: WeakKeyDictionary[Engine, Capabilities] = WeakKeyDictionary()
+# Which way is faster, never which is right: an answer that may not be whole is looked for again, exactly.
+_shares: WeakKeyDictionary[Engine, dict[tuple[str, int], _Share]] = WeakKeyDictionary()
 
 
 async def capabilities(session: AsyncSession) -> Capabilities:
@@ -89,7 +102,19 @@ async def search(
 
 
 async def _few(session: AsyncSession, k: int, where: tuple[ColumnElement[bool], ...]) -> bool:
-    return bool(await session.scalar(count_statement(where), {"fetch": ITERATIVE_SPARE * k}))
+    """Counted anew for each set of conditions; of all rows of an agent, which change slowly, now and then."""
+    agent = agent_of(session.sync_session)
+    shares = _shares.setdefault(session.get_bind().engine, {})
+    kept = None if where or agent is None else shares.get((agent, k))
+    if kept is not None and kept.uses < RECOUNT:
+        kept.uses += 1
+        return kept.few
+    few = bool(await session.scalar(count_statement(where), {"fetch": ITERATIVE_SPARE * k}))
+    if not where and agent is not None:
+        if len(shares) >= MAX_SHARES:
+            shares.clear()
+        shares[agent, k] = _Share(few=few)
+    return few
 
 
 EF_SEARCH: Final = ", set_config('hnsw.ef_search', :ef_search, true)"
