@@ -105,9 +105,11 @@ DECLARE
     head plant.audit_head;
     hash text;
     found_it boolean := false;
+    agent text := acting;
 BEGIN
-    IF acting <> NEW.governance_agent_id THEN
-        PERFORM set_config('app.current_agent_id', NEW.governance_agent_id, true);
+    IF agent <> NEW.governance_agent_id THEN
+        agent := NEW.governance_agent_id;
+        PERFORM set_config('app.current_agent_id', agent, true);
     END IF;
     IF NOT EXISTS (SELECT FROM plant.audit_log l WHERE l.governance_agent_id = NEW.governance_agent_id
                       AND l.entity_id = NEW.id AND l.version = NEW.version) THEN
@@ -122,14 +124,14 @@ BEGIN
                     UPDATE plant.audit_head h SET seq = head.seq, hash = head.hash
                      WHERE h.governance_agent_id = head.governance_agent_id;
                 END IF;
-                PERFORM set_config('app.current_agent_id', entry.governance_agent_id, true);
-                SELECT * INTO head FROM plant.audit_head h
-                 WHERE h.governance_agent_id = entry.governance_agent_id FOR UPDATE;
+                IF agent <> entry.governance_agent_id THEN
+                    agent := entry.governance_agent_id;
+                    PERFORM set_config('app.current_agent_id', agent, true);
+                END IF;
+                SELECT * INTO head FROM plant.audit_head h WHERE h.governance_agent_id = agent FOR UPDATE;
                 IF NOT FOUND THEN
-                    INSERT INTO plant.audit_head VALUES (entry.governance_agent_id, 0, '{UNSETTLED}')
-                        ON CONFLICT DO NOTHING;
-                    SELECT * INTO head FROM plant.audit_head h
-                     WHERE h.governance_agent_id = entry.governance_agent_id FOR UPDATE;
+                    INSERT INTO plant.audit_head VALUES (agent, 0, '{UNSETTLED}') ON CONFLICT DO NOTHING;
+                    SELECT * INTO head FROM plant.audit_head h WHERE h.governance_agent_id = agent FOR UPDATE;
                 END IF;
             END IF;
             head.seq := head.seq + 1;
@@ -151,7 +153,9 @@ BEGIN
                 CONSTRAINT = 'fk_base_entity_' || NEW.entity_type;
         END IF;
     END IF;
-    PERFORM set_config('app.current_agent_id', acting, true);
+    IF agent <> acting THEN
+        PERFORM set_config('app.current_agent_id', acting, true);
+    END IF;
     RETURN NULL;
 END $$
 """

@@ -72,12 +72,15 @@ DECLARE
     content jsonb;
     hash text;
     before plant.base_entity := OLD;
+    altered boolean;
 BEGIN
     before.version_hash := NEW.version_hash;
     IF OLD.version_hash = '{UNSETTLED}' AND NEW IS NOT DISTINCT FROM before THEN
         RETURN NEW;
     END IF;
-    PERFORM set_config('app.current_agent_id', NEW.governance_agent_id, true);
+    IF acting <> NEW.governance_agent_id THEN
+        PERFORM set_config('app.current_agent_id', NEW.governance_agent_id, true);
+    END IF;
     content := plant.entity_content(NEW);
     IF content IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'foreign_key_violation',
@@ -86,8 +89,9 @@ BEGIN
             CONSTRAINT = 'fk_base_entity_' || NEW.entity_type;
     END IF;
     hash := plant.content_hash(content);
-    IF NEW IS DISTINCT FROM before OR NEW.version_hash <> OLD.version_hash THEN
-        IF NEW IS DISTINCT FROM before OR NEW.version_hash <> hash OR NOT EXISTS (
+    altered := NEW IS DISTINCT FROM before;
+    IF altered OR NEW.version_hash <> OLD.version_hash THEN
+        IF altered OR NEW.version_hash <> hash OR NOT EXISTS (
             SELECT FROM plant.audit_pending p
              WHERE p.transaction_id = plant.audit_transaction() AND p.entity_id = NEW.id
                AND p.version = NEW.version AND p.governance_agent_id = NEW.governance_agent_id AND p.awaits_child) THEN
@@ -101,7 +105,9 @@ BEGIN
         END IF;
     END IF;
     NEW.version_hash := CASE WHEN NEW.version_hash IS NOT NULL THEN hash END;
-    PERFORM set_config('app.current_agent_id', acting, true);
+    IF acting <> NEW.governance_agent_id THEN
+        PERFORM set_config('app.current_agent_id', acting, true);
+    END IF;
     RETURN NEW;
 END $$
 """

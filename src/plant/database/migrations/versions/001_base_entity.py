@@ -115,18 +115,21 @@ END $$
 """
 
 # Guards run with the caller's rights and path, which holds no schema where the application may create operators.
-# A NULL never compares as chosen, so that the NOT NULL constraint has the word.
+# A NULL never compares as chosen, so that the NOT NULL constraint has the word. One comparison lets good rows pass; only
+# a bad one is asked which column it is.
 GUARD_INSERT = """
 CREATE FUNCTION plant.base_entity_guard_insert() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.created_at <> now() THEN
-        PERFORM plant.refuse_column('base_entity', 'created_at', 'is set by the server');
-    ELSIF NEW.updated_at <> now() THEN
-        PERFORM plant.refuse_column('base_entity', 'updated_at', 'is set by the server');
-    ELSIF NEW.deleted_at IS NOT NULL THEN
-        PERFORM plant.refuse_column('base_entity', 'deleted_at', 'is set by the server');
-    ELSIF NEW.version <> 1 THEN
-        PERFORM plant.refuse_column('base_entity', 'version', 'starts at 1');
+    IF (NEW.created_at, NEW.updated_at, NEW.deleted_at, NEW.version) IS DISTINCT FROM (now(), now(), NULL, 1) THEN
+        IF NEW.created_at <> now() THEN
+            PERFORM plant.refuse_column('base_entity', 'created_at', 'is set by the server');
+        ELSIF NEW.updated_at <> now() THEN
+            PERFORM plant.refuse_column('base_entity', 'updated_at', 'is set by the server');
+        ELSIF NEW.deleted_at IS NOT NULL THEN
+            PERFORM plant.refuse_column('base_entity', 'deleted_at', 'is set by the server');
+        ELSIF NEW.version <> 1 THEN
+            PERFORM plant.refuse_column('base_entity', 'version', 'starts at 1');
+        END IF;
     END IF;
     IF NEW.status = 'deleted' THEN
         NEW.deleted_at := now();
@@ -138,24 +141,29 @@ END $$
 GUARD_UPDATE = """
 CREATE FUNCTION plant.base_entity_guard_update() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.id IS DISTINCT FROM OLD.id THEN
-        PERFORM plant.refuse_column('base_entity', 'id', 'is immutable');
-    ELSIF NEW.governance_agent_id IS DISTINCT FROM OLD.governance_agent_id THEN
-        PERFORM plant.refuse_column('base_entity', 'governance_agent_id', 'is immutable');
-    ELSIF NEW.entity_type IS DISTINCT FROM OLD.entity_type THEN
-        PERFORM plant.refuse_column('base_entity', 'entity_type', 'is immutable');
-    ELSIF NEW.created_at IS DISTINCT FROM OLD.created_at THEN
-        PERFORM plant.refuse_column('base_entity', 'created_at', 'is immutable');
-    ELSIF NEW.created_by IS DISTINCT FROM OLD.created_by THEN
-        PERFORM plant.refuse_column('base_entity', 'created_by', 'is immutable');
-    ELSIF NEW.supersedes_id IS DISTINCT FROM OLD.supersedes_id THEN
-        PERFORM plant.refuse_column('base_entity', 'supersedes_id', 'is immutable');
-    ELSIF NEW.updated_at <> OLD.updated_at THEN
-        PERFORM plant.refuse_column('base_entity', 'updated_at', 'is set by the server');
-    ELSIF NEW.deleted_at IS DISTINCT FROM OLD.deleted_at THEN
-        PERFORM plant.refuse_column('base_entity', 'deleted_at', 'is set by the server');
-    ELSIF NEW.version <> OLD.version THEN
-        PERFORM plant.refuse_column('base_entity', 'version', 'is raised by the server');
+    IF (NEW.id, NEW.governance_agent_id, NEW.entity_type, NEW.created_at, NEW.created_by,
+        NEW.supersedes_id, NEW.updated_at, NEW.deleted_at, NEW.version)
+        IS DISTINCT FROM (OLD.id, OLD.governance_agent_id, OLD.entity_type, OLD.created_at, OLD.created_by,
+        OLD.supersedes_id, OLD.updated_at, OLD.deleted_at, OLD.version) THEN
+        IF NEW.id IS DISTINCT FROM OLD.id THEN
+            PERFORM plant.refuse_column('base_entity', 'id', 'is immutable');
+        ELSIF NEW.governance_agent_id IS DISTINCT FROM OLD.governance_agent_id THEN
+            PERFORM plant.refuse_column('base_entity', 'governance_agent_id', 'is immutable');
+        ELSIF NEW.entity_type IS DISTINCT FROM OLD.entity_type THEN
+            PERFORM plant.refuse_column('base_entity', 'entity_type', 'is immutable');
+        ELSIF NEW.created_at IS DISTINCT FROM OLD.created_at THEN
+            PERFORM plant.refuse_column('base_entity', 'created_at', 'is immutable');
+        ELSIF NEW.created_by IS DISTINCT FROM OLD.created_by THEN
+            PERFORM plant.refuse_column('base_entity', 'created_by', 'is immutable');
+        ELSIF NEW.supersedes_id IS DISTINCT FROM OLD.supersedes_id THEN
+            PERFORM plant.refuse_column('base_entity', 'supersedes_id', 'is immutable');
+        ELSIF NEW.updated_at <> OLD.updated_at THEN
+            PERFORM plant.refuse_column('base_entity', 'updated_at', 'is set by the server');
+        ELSIF NEW.deleted_at IS DISTINCT FROM OLD.deleted_at THEN
+            PERFORM plant.refuse_column('base_entity', 'deleted_at', 'is set by the server');
+        ELSIF NEW.version <> OLD.version THEN
+            PERFORM plant.refuse_column('base_entity', 'version', 'is raised by the server');
+        END IF;
     END IF;
     IF NEW.status <> OLD.status THEN
         NEW.deleted_at := CASE NEW.status WHEN 'deleted' THEN clock_timestamp() END;
