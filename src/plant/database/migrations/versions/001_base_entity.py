@@ -115,8 +115,8 @@ END $$
 """
 
 # Guards run with the caller's rights and path, which holds no schema where the application may create operators.
-# A NULL never compares as chosen, so that the NOT NULL constraint has the word. One comparison lets good rows pass; only
-# a bad one is asked which column it is.
+# A NULL never compares as chosen, so that the NOT NULL constraint has the word.
+# One comparison lets good rows pass; only of a bad one is it asked which column is to blame.
 GUARD_INSERT = """
 CREATE FUNCTION plant.base_entity_guard_insert() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
