@@ -60,6 +60,10 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--json", action="store_true", help="print JSON instead")
     form.add_argument("--markdown", action="store_true", help="print Markdown instead")
     compare.set_defaults(run=_compare)
+    gate = commands.add_parser("gate", help="judge a run: exit code 0 to ship, 1 not to, 2 where nothing can be judged")
+    gate.add_argument("place", nargs="?", type=Path, help="a run's folder, or a JUnit file of any tests; the last run")
+    gate.add_argument("--json", action="store_true", help="print the whole verdict as JSON instead of the reasons")
+    gate.set_defaults(run=_gate)
     up = commands.add_parser("up", help="start a server with a migrated clone, until interrupted")
     up.add_argument("cell", nargs="?", help="such as pg16-asyncpg")
     up.set_defaults(run=_up)
@@ -126,7 +130,8 @@ def _plan(options: argparse.Namespace, config: Config) -> int:
     print("\n".join(plan_lines(sessions, reasons, jobs)))
     if options.write:
         options.write.parent.mkdir(parents=True, exist_ok=True)
-        options.write.write_text(json.dumps({"sessions": [str(session) for session in sessions]}), encoding="utf-8")
+        kept = {"run": os.environ.get("PGMATRIX_RUN", ""), "sessions": [str(session) for session in sessions]}
+        options.write.write_text(json.dumps(kept), encoding="utf-8")
     return 0
 
 
@@ -190,6 +195,32 @@ def _records(folder: Path) -> list[Record]:
     if not found:
         raise RecordError(f"{folder} has no record", do_next="run its sessions again, or name another run")
     return found
+
+
+def _gate(options: argparse.Namespace, config: Config) -> int:
+    """Judge, leave the reports beside the run, and print them. Exit code 1 where it may not ship."""
+    from rich.console import Console
+
+    from pgmatrix.gate import gather, judge
+    from pgmatrix.gate.policy import policy
+    from pgmatrix.report import files
+    from pgmatrix.report.terminal import print_verdict
+
+    rules = policy(config, judge.IDS)
+    place = (options.place or _last_run(config)).absolute()
+    try:
+        of = gather.of_file(place, rules) if place.is_file() else gather.of_run(place, config, rules)
+    except OSError as error:
+        raise RecordError(f"{place} cannot be judged: {error}", do_next="make it readable and writable") from error
+    found, written = judge.judge(*of), []
+    if place.is_dir():
+        kept = files.write(place, found, step_summary=os.environ.get("GITHUB_STEP_SUMMARY", ""))
+        written = [str(path) for path in (kept.html, kept.markdown, kept.junit, kept.json)]
+    if options.json:
+        print(found.to_json())
+    else:
+        print_verdict(Console(), found, written)
+    return 0 if found.ship else 1
 
 
 def _last_run(config: Config) -> Path:

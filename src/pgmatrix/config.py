@@ -89,6 +89,12 @@ def _pairs(value: Any) -> Mapping[str, str]:
     return MappingProxyType({str(name): str(text) for name, text in dict(value).items()})
 
 
+def _table(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise TypeError("a table is expected")
+    return MappingProxyType(dict(value))
+
+
 def _seconds(value: Any) -> float:
     number = float(value)
     if isinstance(value, bool) or not (number > 0 and math.isfinite(number)):
@@ -127,6 +133,7 @@ KEYS: tuple[Key, ...] = (
     Key(name="run-as", env="PGMATRIX_RUN_AS", default="", read=_text),
     Key(name="coverage", env=None, default={}, read=_percents),
     Key(name="perf", env=None, default={}, read=dict),  # read further where it is used, by `perf.table`
+    Key(name="gate", env=None, default={}, read=_table),
 )
 _BY_NAME = {key.name: key for key in KEYS}
 

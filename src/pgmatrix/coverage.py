@@ -5,12 +5,15 @@ Never reports a figure without saying which sessions' data it lacks. Wraps cover
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import coverage
@@ -22,12 +25,16 @@ TOTAL = "total"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathCoverage:
-    """Percent of lines and branches covered below a path; `wanted` is its threshold, `files` how many it matched."""
+    """Percent of lines and branches covered below a path; `wanted` is its threshold, `files` how many it matched.
+
+    `by_cell` is the percent of lines alone that each cell's own sessions ran.
+    """
 
     path: str
     percent: float
     wanted: float
     files: int
+    by_cell: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def met(self) -> bool:
@@ -46,8 +53,10 @@ class Merged:
     xml: Path | None
 
 
-def merge(folder: Path, root: Path, sessions: Sequence[str], thresholds: Mapping[str, float]) -> Merged:
-    """Combine the data files below `folder`/coverage, keep them, and write HTML, XML and JSON reports beside them.
+def merge(
+    folder: Path, root: Path, sessions: Sequence[str], thresholds: Mapping[str, float], *, pages: bool = True
+) -> Merged:
+    """Combine the data files below `folder`/coverage, keep them, and report beside them (JSON, with `pages` HTML, XML).
 
     `root` is the project, whose pyproject.toml configures coverage. A damaged or empty data file counts as missing.
     Raises RecordError.
@@ -59,7 +68,7 @@ def merge(folder: Path, root: Path, sessions: Sequence[str], thresholds: Mapping
         return Merged(percent=0.0, paths=(), missing=missing, html=None, xml=None)
     try:
         with _inside(root):
-            _write_reports(folder, root, found)
+            lines = _write_reports(folder, root, found, pages=pages)
     except coverage.CoverageException as error:
         raise RecordError(
             f"the coverage data in {folder} cannot be merged: {error}",
@@ -67,22 +76,41 @@ def merge(folder: Path, root: Path, sessions: Sequence[str], thresholds: Mapping
         ) from error
     report = json.loads((folder / "coverage.json").read_text(encoding="utf-8"))
     measured = {path: values["summary"] for path, values in report["files"].items()}
+    by_cell = {path: _lines_by_cell(values, lines.get(path, {})) for path, values in report["files"].items()}
+    html, xml = folder / "html" / "index.html", folder / "coverage.xml"
     return Merged(
         percent=percent(measured.values()),
-        paths=tuple(by_path(measured, path, wanted) for path, wanted in thresholds.items()),
+        paths=tuple(by_path(measured, path, wanted, by_cell) for path, wanted in thresholds.items()),
         missing=missing,
-        html=folder / "html" / "index.html",
-        xml=folder / "coverage.xml",
+        html=html if html.is_file() else None,
+        xml=xml if xml.is_file() else None,
     )
 
 
-def _write_reports(folder: Path, root: Path, found: Sequence[str]) -> None:
+def _write_reports(
+    folder: Path, root: Path, found: Sequence[str], *, pages: bool
+) -> dict[str, Mapping[int, Sequence[str]]]:
+    """Combine and report; by whom (contexts, which are sessions) each line of each file was run."""
     data = coverage.Coverage(data_file=str(folder / "merged.coverage"), config_file=str(root / "pyproject.toml"))
     data.combine(found, strict=True, keep=True)
     data.save()
-    data.html_report(directory=str(folder / "html"), title="Merged coverage")
-    data.xml_report(outfile=str(folder / "coverage.xml"))
+    if pages:
+        data.html_report(directory=str(folder / "html"), title="Merged coverage")
+        data.xml_report(outfile=str(folder / "coverage.xml"))
     data.json_report(outfile=str(folder / "coverage.json"))
+    kept = data.get_data()
+    return {path: kept.contexts_by_lineno(path) for path in kept.measured_files()}
+
+
+def _lines_by_cell(file: Mapping[str, Any], contexts: Mapping[int, Sequence[str]]) -> dict[str, int]:
+    """Of one file, how many lines each cell ran. A line inside a statement counts as its first."""
+    statements = sorted([*file["executed_lines"], *file["missing_lines"]])
+    ran: dict[str, set[int]] = {}
+    for line, names in contexts.items():
+        first = bisect.bisect_right(statements, line) - 1
+        for name in names if first >= 0 else ():
+            ran.setdefault(name.rpartition("-")[0], set()).add(first)
+    return {cell: len(found) for cell, found in ran.items() if cell}
 
 
 def _has_data(path: Path) -> bool:
@@ -101,14 +129,36 @@ def measured_files(path: Path) -> tuple[str, ...]:
         data.close()
 
 
-def by_path(measured: Mapping[str, Mapping[str, Any]], path: str, wanted: float) -> PathCoverage:
-    """The coverage of one path of the table: a file, a folder ending in a slash, or `total`."""
-    chosen = [
-        summary
-        for name, summary in measured.items()
-        if path == TOTAL or name == path or (path.endswith("/") and name.startswith(path))
+def by_path(
+    measured: Mapping[str, Mapping[str, Any]],
+    path: str,
+    wanted: float,
+    by_cell: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
+) -> PathCoverage:
+    """The coverage of one path of the table: a file, a folder ending in a slash, or `total`.
+
+    `by_cell` has, for each file, how many lines each cell ran.
+    """
+    names = [
+        name for name in measured if path == TOTAL or name == path or (path.endswith("/") and name.startswith(path))
     ]
-    return PathCoverage(path=path, percent=percent(chosen), wanted=wanted, files=len(chosen))
+    return PathCoverage(
+        path=path,
+        percent=percent(measured[name] for name in names),
+        wanted=wanted,
+        files=len(names),
+        by_cell=_share(
+            [by_cell.get(name, {}) for name in names], sum(measured[name]["num_statements"] for name in names)
+        ),
+    )
+
+
+def _share(files: Sequence[Mapping[str, int]], lines: int) -> dict[str, float]:
+    """Percent of `lines` that each cell ran in these files."""
+    ran: Counter[str] = Counter()
+    for one in files:
+        ran.update(one)
+    return {cell: 100.0 * ran[cell] / lines if lines else 100.0 for cell in sorted(ran)}
 
 
 def percent(summaries: Any) -> float:

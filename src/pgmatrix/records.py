@@ -152,14 +152,16 @@ def read(path: Path) -> Record:
     """The record at `path`; what later versions added is left out. Raises RecordError."""
     try:
         values = plain.parse(path.read_text(encoding="utf-8"))
-        schema = values["schema"]
-        if schema > SCHEMA:
+        schema = values.get("schema") if isinstance(values, dict) else None
+        if isinstance(schema, int) and schema > SCHEMA:
             raise RecordError(
                 f"{path} has schema {schema}, this pgmatrix reads up to {SCHEMA}",
                 do_next="read it with the version that wrote it, or a later one",
             )
+        if isinstance(values, dict) and schema is None:
+            raise ValueError("schema is missing")
         return plain.from_plain(Record, values)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise RecordError(f"{path} is not a record: {error}", do_next="remove it, or run its session again") from error
 
 

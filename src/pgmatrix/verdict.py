@@ -215,13 +215,15 @@ class Verdict:
 
     @property
     def headline(self) -> str:
-        """The verdict in one line, the same in every report."""
+        """The verdict in one line, the same in every report; rules that are switched off are named in it."""
         green = sum(one.state is State.GREEN for one in self.sessions)
         counts = f"{green} of {len(self.sessions)} sessions green, {self.count(Outcome.PASSED)} tests passed"
+        off = " and ".join(rule.id for rule in self.rules if not rule.on)
+        without = f", with {off} switched off" if off else ""
         if self.ship:
-            return f"ship: {counts}"
+            return f"ship{without}: {counts}"
         blocking = len(self.blocking)
-        return f"do not ship: {blocking} reason{'s' * (blocking != 1)}; {counts}"
+        return f"do not ship{without}: {blocking} reason{'s' * (blocking != 1)}; {counts}"
 
     @property
     def blocking(self) -> tuple[Reason, ...]:

@@ -24,6 +24,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("pgmatrix.provision",),
     ("pgmatrix.plain",),
     ("pgmatrix.records",),
+    ("pgmatrix.junit",),
     ("pgmatrix.coverage", "pgmatrix.perf", "pgmatrix.progress"),
     ("pgmatrix.verdict",),
     ("pgmatrix.changes",),

@@ -93,6 +93,7 @@ def test_a_plan_is_printed_and_kept(
     """A plan says what would run, how much of it at once and on which provider, and is kept in the order given."""
     monkeypatch.setattr(provision, "choose_for", a_choice)
     monkeypatch.setenv("PGMATRIX_PARALLEL_SESSIONS", "3")
+    monkeypatch.setenv("PGMATRIX_RUN", "run-1")
 
     code = main(["plan", "--write", "deep/plan.json", "pg16-asyncpg-rls", "pg15-asyncpg-audit"])
 
@@ -103,7 +104,7 @@ def test_a_plan_is_printed_and_kept(
         "  pg16-asyncpg: external (asked for)\n"
     )
     kept = json.loads((project / "deep" / "plan.json").read_text(encoding="utf-8"))
-    assert kept == {"sessions": ["pg16-asyncpg-rls", "pg15-asyncpg-audit"]}
+    assert kept == {"run": "run-1", "sessions": ["pg16-asyncpg-rls", "pg15-asyncpg-audit"]}
 
 
 def test_a_plan_is_of_all_sessions_by_default(
