@@ -3,6 +3,7 @@
 nox -s integration          every layer on every cell, a session a core, then one matrix and one coverage figure
 nox -s integration -j 1     the same, one session at a time
 nox -k "pg16 and rls"       a part of it
+nox -s gate                 may we ship? judges the last run
 nox -s tests                pgmatrix's own tests
 """
 
@@ -97,6 +98,13 @@ def coverage(session: nox.Session) -> None:
     """Print the matrix and the merged coverage of the last run again."""
     python = environment(session, str(TABLE.matrix.drivers[0]))
     session.run(python, "-m", "pgmatrix", "report", *session.posargs, external=True)
+
+
+@nox.session(venv_backend="none", default=False)
+def gate(session: nox.Session) -> None:
+    """May we ship? Judge the last run, or `-- DIR`, or a JUnit file, and leave the reports beside it."""
+    python = environment(session, str(TABLE.matrix.drivers[0]))
+    session.run(python, "-m", "pgmatrix", "gate", *session.posargs, external=True)
 
 
 @nox.session(venv_backend="none", default=False)

@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     gate = commands.add_parser("gate", help="judge a run: exit code 0 to ship, 1 not to, 2 where nothing can be judged")
     gate.add_argument("place", nargs="?", type=Path, help="a run's folder, or a JUnit file of any tests; the last run")
     gate.add_argument("--json", action="store_true", help="print the whole verdict as JSON instead of the reasons")
+    gate.add_argument("--rules", action="store_true", help="say what is demanded, and judge nothing")
     gate.set_defaults(run=_gate)
     up = commands.add_parser("up", help="start a server with a migrated clone, until interrupted")
     up.add_argument("cell", nargs="?", help="such as pg16-asyncpg")
@@ -207,6 +208,9 @@ def _gate(options: argparse.Namespace, config: Config) -> int:
     from pgmatrix.report.terminal import print_verdict
 
     rules = policy(config, judge.IDS)
+    if options.rules:
+        print("\n".join(f"{one.id}: {one.says}{' (off)' * (one.id in rules.off)}" for one in judge.RULES))
+        return 0
     place = (options.place or _last_run(config)).absolute()
     try:
         of = gather.of_file(place, rules) if place.is_file() else gather.of_run(place, config, rules)

@@ -13,7 +13,7 @@ from pgmatrix.__main__ import main
 from pgmatrix.config import Config, load
 from pgmatrix.errors import RecordError
 from pgmatrix.gate import gather
-from pgmatrix.gate.judge import judge
+from pgmatrix.gate.judge import IDS, judge
 from pgmatrix.gate.policy import Policy
 from pgmatrix.matrix import Session
 from pgmatrix.perf import results as perf
@@ -411,6 +411,19 @@ def test_the_command_refuses_a_folder_that_cannot_be_read(
     assert capsys.readouterr().err == (
         f"pgmatrix: {folder} cannot be judged: no\n  do    make it readable and writable\n"
     )
+
+
+def test_the_command_lists_its_rules(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each rule is a line with what it demands, and whether it is off."""
+    a_project(project, f'{TABLE}\n[tool.pgmatrix.gate]\noff = ["flaky"]\n')
+
+    assert main(["gate", "--rules"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in lines] == list(IDS)
+    assert "record: every session of the table left a record that can be read" in lines
+    assert [line for line in lines if line.endswith(" (off)")] == [
+        "flaky: no test passed only when it was run again (off)"
+    ]
 
 
 def test_the_command_refuses_a_wrong_policy(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
