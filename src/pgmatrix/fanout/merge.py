@@ -66,7 +66,6 @@ def merge(sources: Sequence[Path], into: Path, *, planned: Sequence[Session], ro
         if part.kind == "coverage":
             _refuse_outside(part, root)
     _copy(parts, into, {"run": run, "sessions": [str(session) for session in planned]})
-    _copy(parts, into, planned, run)
     return Merge(
         folder=into,
         run=run,
@@ -177,16 +176,12 @@ def _is_below(root: Path, name: str) -> bool:
 
 
 def _copy(parts: Sequence[Part], into: Path, plan: dict[str, object]) -> None:
-
-
-def _copy(parts: Sequence[Part], into: Path, planned: Sequence[Session], run: str) -> None:
     private = into.with_name(f".{into.name}.merging")
     shutil.rmtree(private, ignore_errors=True)
     for part in parts:
         target = private / part.kind / part.path.name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(part.path, target)
-    plan = {"run": run, "sessions": [str(session) for session in planned]}
     (private / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
     if into.is_dir():
         into.rmdir()
