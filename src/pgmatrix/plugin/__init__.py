@@ -93,7 +93,7 @@ def _wanted_cell(config: pytest.Config) -> str | None:
 def _table(config: pytest.Config) -> Config | None:
     if _CONFIG in config.stash:
         return config.stash[_CONFIG]
-    options: dict[str, Any] = {"provider": config.getoption("--pg-provider")}
+    options: dict[str, Any] = {"provider": config.known_args_namespace.pg_provider}
     try:
         root = find_root(config.rootpath)
         if root is None:
