@@ -14,7 +14,8 @@ from tests.unit.pgmatrix.builders import TABLE, a_project
 
 def started(folder: Path, provider: str | None = None) -> pytest.Config:
     """pytest, started in that folder."""
-    found = SimpleNamespace(rootpath=folder, stash=pytest.Stash(), getoption=lambda name: provider)
+    known = SimpleNamespace(pg_provider=provider)
+    found = SimpleNamespace(rootpath=folder, stash=pytest.Stash(), known_args_namespace=known)
     return cast("pytest.Config", found)
 
 
