@@ -28,10 +28,10 @@ def test_refused(pg_plans):
 
 @pytest.mark.parametrize("arguments", [(), ("-n", "2")], ids=["serial", "parallel"])
 def test_a_plan_is_recorded(nest: Nest, recorded: str, arguments: tuple[str, ...]) -> None:
-    """The record has test, name and shape; what is no plan fails its test, and is not noted."""
+    """The record has test, name and shape, beside JUnit XML too; what is no plan fails its test, and is not noted."""
     nest.write("test_layer.py", NOTES_A_PLAN)
 
-    ran = nest.run(*arguments)
+    ran = nest.run("--junitxml=junit.xml", "-W", "error", *arguments)
 
     ran.assert_outcomes(passed=1, failed=1)
     ran.stdout.fnmatch_lines(["*this is not what EXPLAIN (FORMAT JSON) returns:*"])
