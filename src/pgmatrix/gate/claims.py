@@ -26,7 +26,6 @@ def _has_run(record: Record) -> bool:
     return record.finished and not record.error
 
 
-@rule("version", "every server was of the PostgreSQL major that is claimed", State.MISMATCH)
 def version(evidence: Evidence) -> Iterator[Finding]:
     """What was not measured is not believed."""
     for name, record in evidence.found():
@@ -39,7 +38,6 @@ def version(evidence: Evidence) -> Iterator[Finding]:
             yield Finding(session=name, what=what, do_next=f"give it a PostgreSQL {claimed}")
 
 
-@rule("driver", "every test process had imported the driver that is claimed, and no other", State.MISMATCH)
 def driver(evidence: Evidence) -> Iterator[Finding]:
     """A driver that is not imported was not tested; one beside it may have done the work."""
     for name, record in evidence.found():
@@ -50,7 +48,6 @@ def driver(evidence: Evidence) -> Iterator[Finding]:
             yield Finding(session=name, what=what, do_next="run it in an environment that holds that driver alone")
 
 
-@rule("one-build", "all sessions of a cell ran on one build of the server and of the driver")
 def one_build(evidence: Evidence) -> Iterator[Finding]:
     """A cell is one thing; a server that changes on the way is two."""
     for records in evidence.cells().values():
@@ -66,7 +63,6 @@ def one_build(evidence: Evidence) -> Iterator[Finding]:
                 yield Finding(session=name, what=what, do_next="run all sessions of a cell on one server build")
 
 
-@rule("minimum-minor", "no server was older than the minor the table demands")
 def minimum_minor(evidence: Evidence) -> Iterator[Finding]:
     """Old minors have holes in row-level security that tests would not show."""
     for name, record in evidence.found():
@@ -77,7 +73,6 @@ def minimum_minor(evidence: Evidence) -> Iterator[Finding]:
             yield Finding(session=name, what=what, do_next=f"give it a PostgreSQL {major}.{wanted} or newer")
 
 
-@rule("junit", "every session left a whole JUnit file that says what its record says", State.DAMAGED, of_files=True)
 def junit(evidence: Evidence) -> Iterator[Finding]:
     """Two accounts of one thing agree, or neither is believed."""
     for name, record in evidence.found():
@@ -94,4 +89,16 @@ def junit(evidence: Evidence) -> Iterator[Finding]:
             yield Finding(session=name, what=what, do_next=_AGAIN)
 
 
-RULES: tuple[Rule, ...] = (version, driver, one_build, minimum_minor, junit)
+RULES: tuple[Rule, ...] = (
+    rule(version, "version", "every server was of the PostgreSQL major that is claimed", State.MISMATCH),
+    rule(driver, "driver", "every test process had imported the driver that is claimed, and no other", State.MISMATCH),
+    rule(one_build, "one-build", "all sessions of a cell ran on one build of the server and of the driver"),
+    rule(minimum_minor, "minimum-minor", "no server was older than the minor the table demands"),
+    rule(
+        junit,
+        "junit",
+        "every session left a whole JUnit file that says what its record says",
+        State.DAMAGED,
+        of_files=True,
+    ),
+)

@@ -13,7 +13,6 @@ from pgmatrix.perf.results import Outcome, PerfRun
 _COVERAGE = "[tool.pgmatrix.coverage]"
 
 
-@rule("coverage-data", "every session left coverage data, where thresholds are set")
 def coverage_data(evidence: Evidence) -> Iterator[Finding]:
     """A figure that lacks a session is a figure of something else."""
     if not evidence.thresholds:
@@ -22,13 +21,16 @@ def coverage_data(evidence: Evidence) -> Iterator[Finding]:
         what = evidence.coverage_problem or "there is no coverage"
         yield Finding(where="coverage", what=what, do_next="run the sessions again, on the sources that are judged")
         return
+    told = _lacks_sessions(evidence)
     for name in evidence.coverage.missing:
-        yield Finding(session=name, what="it left no coverage data", do_next="run it with --cov")
+        if name in evidence.records or not told:
+            yield Finding(session=name, what="it left no coverage data", do_next="run it with --cov")
 
 
-@rule("coverage", "the merged coverage reaches each threshold of the table")
 def coverage(evidence: Evidence) -> Iterator[Finding]:
-    """Lines and branches, merged over the cells that count."""
+    """Lines and branches, merged over the cells that count. What lacks sessions is no figure of the whole."""
+    if _lacks_sessions(evidence):
+        return
     reached = {one.path: one for one in evidence.coverage.paths} if evidence.coverage else {}
     unknown = [path for path in evidence.thresholds if path not in reached]
     if unknown:
@@ -42,13 +44,18 @@ def coverage(evidence: Evidence) -> Iterator[Finding]:
             yield Finding(where=where, what=what, do_next="test what the coverage report shows in red")
 
 
+def _lacks_sessions(evidence: Evidence) -> bool:
+    """Whether sessions that count are missing, and a rule that is on has said so: one cause, one reason."""
+    absent = [name for name in evidence.sessions if name not in evidence.records and not evidence.is_preview(name)]
+    return bool(absent) and "record" not in evidence.policy.off
+
+
 def _percent(reached: float, wanted: float) -> str:
     """With as many digits as it takes to look less than what is wanted."""
     text = f"{reached:.1f}"
     return text if float(text) < wanted else f"{reached:.4f}"
 
 
-@rule("coverage-paths", "each threshold is for a file that is there")
 def coverage_paths(evidence: Evidence) -> Iterator[Finding]:
     """A threshold that fits nothing is always reached."""
     for one in evidence.coverage.paths if evidence.coverage else ():
@@ -60,7 +67,6 @@ def coverage_paths(evidence: Evidence) -> Iterator[Finding]:
             )
 
 
-@rule("perf", "no measured speed is outside its budget, worse than its baseline, or invalid")
 def perf(evidence: Evidence) -> Iterator[Finding]:
     """Ratios within one run, judged where they were measured."""
     if evidence.perf_problem:
@@ -82,7 +88,6 @@ def _complaints(run: PerfRun) -> Iterator[tuple[str, str]]:
         yield "", "nothing was measured"
 
 
-@rule("perf-measured", "the speed of every cell that the table names was measured, on this commit and not in a hurry")
 def perf_measured(evidence: Evidence) -> Iterator[Finding]:
     """What is required and missing is not within its budget."""
     wanted = evidence.policy.require_perf
@@ -106,4 +111,14 @@ def perf_measured(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(where="perf", what="was measured with --quick, for a look", do_next=again)
 
 
-RULES: tuple[Rule, ...] = (coverage_data, coverage, coverage_paths, perf, perf_measured)
+RULES: tuple[Rule, ...] = (
+    rule(coverage_data, "coverage-data", "every session left coverage data, where thresholds are set"),
+    rule(coverage, "coverage", "the merged coverage reaches each threshold of the table"),
+    rule(coverage_paths, "coverage-paths", "each threshold is for a file that is there"),
+    rule(perf, "perf", "no measured speed is outside its budget, worse than its baseline, or invalid"),
+    rule(
+        perf_measured,
+        "perf-measured",
+        "the speed of every cell that the table names was measured, on this commit and not in a hurry",
+    ),
+)

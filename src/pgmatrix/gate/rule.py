@@ -39,10 +39,13 @@ class Rule:
     check: Callable[[Evidence], Iterable[Finding]]
 
 
-def rule(id_: str, says: str, state: State = State.UNPROVEN, *, of_files: bool = False) -> Callable[..., Rule]:
-    """Make a rule of the function that checks it."""
-
-    def make(check: Callable[[Evidence], Iterable[Finding]]) -> Rule:
-        return Rule(id=id_, says=says, state=state, of_files=of_files, check=check)
-
-    return make
+def rule(
+    check: Callable[[Evidence], Iterable[Finding]],
+    id_: str,
+    says: str,
+    state: State = State.UNPROVEN,
+    *,
+    of_files: bool = False,
+) -> Rule:
+    """The rule that a function checks."""
+    return Rule(id=id_, says=says, state=state, of_files=of_files, check=check)

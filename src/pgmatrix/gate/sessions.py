@@ -22,7 +22,6 @@ _KILLED = (124, 137, 143, -9, -15)
 _TIMED_OUT = ("from pytest-timeout", "Timeout >")
 
 
-@rule("table", "the table has a session, of a cell that counts")
 def table(evidence: Evidence) -> Iterator[Finding]:
     """Nothing expected is nothing proved."""
     if not evidence.sessions:
@@ -32,7 +31,6 @@ def table(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(where="the table", what="every cell is a preview", do_next=do_next)
 
 
-@rule("record", "every session of the table left a record that can be read", State.MISSING)
 def record(evidence: Evidence) -> Iterator[Finding]:
     """Expected sessions come from the table, not from what ran."""
     for name in evidence.sessions:
@@ -46,7 +44,6 @@ def record(evidence: Evidence) -> Iterator[Finding]:
             yield Finding(session=name, what="not part of this run", do_next=do_next, state=State.NOT_RUN)
 
 
-@rule("one-record", "no session left two records", State.DAMAGED)
 def one_record(evidence: Evidence) -> Iterator[Finding]:
     """Of two records nobody knows which counts."""
     for name, files in evidence.twice.items():
@@ -55,7 +52,6 @@ def one_record(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-@rule("strangers", "the folder holds nothing of another table")
 def strangers(evidence: Evidence) -> Iterator[Finding]:
     """What the table does not know was not asked for."""
     for name in evidence.strangers:
@@ -66,7 +62,6 @@ def strangers(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-@rule("same-run", "every record is of this run", State.STALE)
 def same_run(evidence: Evidence) -> Iterator[Finding]:
     """A record that lay there before proves nothing."""
     for name, one in evidence.found():
@@ -75,7 +70,6 @@ def same_run(evidence: Evidence) -> Iterator[Finding]:
             yield Finding(session=name, what=what, do_next=_AGAIN)
 
 
-@rule("same-commit", "every record is of the commit that is judged", State.STALE)
 def same_commit(evidence: Evidence) -> Iterator[Finding]:
     """What ran is what ships."""
     for name, one in evidence.found():
@@ -84,7 +78,6 @@ def same_commit(evidence: Evidence) -> Iterator[Finding]:
             yield Finding(session=name, what=what, do_next="run it on the commit that is to ship")
 
 
-@rule("committed", "the sources were those of the commit", State.STALE)
 def committed(evidence: Evidence) -> Iterator[Finding]:
     """What is not committed does not ship."""
     for name, one in evidence.found():
@@ -92,7 +85,6 @@ def committed(evidence: Evidence) -> Iterator[Finding]:
             yield Finding(session=name, what="the sources were not committed", do_next="commit, and run it again")
 
 
-@rule("finished", "every session came to its end", State.TIMED_OUT)
 def finished(evidence: Evidence) -> Iterator[Finding]:
     """A session that was killed leaves what it wrote when it began."""
     for name, one in evidence.found():
@@ -101,7 +93,6 @@ def finished(evidence: Evidence) -> Iterator[Finding]:
             yield Finding(session=name, what=what, do_next="wait for it, or find out what ended it")
 
 
-@rule("started", "every session could start", State.EMPTY)
 def started(evidence: Evidence) -> Iterator[Finding]:
     """Without a server no test runs."""
     for name, one in evidence.found():
@@ -115,7 +106,6 @@ def started(evidence: Evidence) -> Iterator[Finding]:
             )
 
 
-@rule("exit-code", "pytest ended with exit code 0, or with 1 for the tests that failed", State.CRASHED)
 def exit_code(evidence: Evidence) -> Iterator[Finding]:
     """pytest's own word counts even where every test passed."""
     for name, one in evidence.found():
@@ -131,7 +121,6 @@ def exit_code(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-@rule("workers", "no worker crashed", State.CRASHED)
 def workers(evidence: Evidence) -> Iterator[Finding]:
     """What a worker that died would have found is not known."""
     for name, one in evidence.found():
@@ -141,7 +130,6 @@ def workers(evidence: Evidence) -> Iterator[Finding]:
             yield Finding(session=name, what=what, do_next=do_next, detail="\n".join(one.crashed))
 
 
-@rule("time-out", "no test ended by a time limit", State.TIMED_OUT, of_files=True)
 def time_out(evidence: Evidence) -> Iterator[Finding]:
     """A test that hangs is told apart from one that is wrong."""
     for name, one in evidence.found():
@@ -151,7 +139,6 @@ def time_out(evidence: Evidence) -> Iterator[Finding]:
                 yield Finding(session=name, what="ran out of time", do_next=do_next, test=test.test)
 
 
-@rule("tests-ran", "a test ran in every session", State.EMPTY, of_files=True)
 def tests_ran(evidence: Evidence) -> Iterator[Finding]:
     """A session of skips alone, or of nothing, is no proof."""
     for name, one in evidence.found():
@@ -160,7 +147,6 @@ def tests_ran(evidence: Evidence) -> Iterator[Finding]:
             yield Finding(session=name, what=what, do_next="see what selects its tests")
 
 
-@rule("all-results", "every test that was collected has a result", State.CRASHED)
 def all_results(evidence: Evidence) -> Iterator[Finding]:
     """A session that stopped in the middle is not a session that passed."""
     for name, one in evidence.found():
@@ -170,18 +156,18 @@ def all_results(evidence: Evidence) -> Iterator[Finding]:
 
 
 RULES: tuple[Rule, ...] = (
-    table,
-    record,
-    one_record,
-    strangers,
-    same_run,
-    same_commit,
-    committed,
-    finished,
-    started,
-    exit_code,
-    workers,
-    time_out,
-    tests_ran,
-    all_results,
+    rule(table, "table", "the table has a session, of a cell that counts"),
+    rule(record, "record", "every session of the table left a record that can be read", State.MISSING),
+    rule(one_record, "one-record", "no session left two records", State.DAMAGED),
+    rule(strangers, "strangers", "the folder holds nothing of another table"),
+    rule(same_run, "same-run", "every record is of this run", State.STALE),
+    rule(same_commit, "same-commit", "every record is of the commit that is judged", State.STALE),
+    rule(committed, "committed", "the sources were those of the commit", State.STALE),
+    rule(finished, "finished", "every session came to its end", State.TIMED_OUT),
+    rule(started, "started", "every session could start", State.EMPTY),
+    rule(exit_code, "exit-code", "pytest ended with exit code 0, or with 1 for the tests that failed", State.CRASHED),
+    rule(workers, "workers", "no worker crashed", State.CRASHED),
+    rule(time_out, "time-out", "no test ended by a time limit", State.TIMED_OUT, of_files=True),
+    rule(tests_ran, "tests-ran", "a test ran in every session", State.EMPTY, of_files=True),
+    rule(all_results, "all-results", "every test that was collected has a result", State.CRASHED),
 )

@@ -21,7 +21,6 @@ def _with(evidence: Evidence, *outcomes: Outcome) -> Iterator[tuple[str, TestRes
                 yield name, test
 
 
-@rule("failures", "no test failed or broke, in set-up and teardown too", State.FAILED, of_files=True)
 def failures(evidence: Evidence) -> Iterator[Finding]:
     """One failure is enough."""
     words = {Outcome.FAILED: "failed", Outcome.ERROR: "broke outside its call"}
@@ -36,7 +35,6 @@ def failures(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-@rule("skips", "no test was skipped, or failed as expected, that is not declared", State.SKIPPED, of_files=True)
 def skips(evidence: Evidence) -> Iterator[Finding]:
     """What does not run proves nothing; what is known to be so is declared with its reason."""
     words = {Outcome.SKIPPED: "skipped", Outcome.XFAILED: "failed, as its mark expects"}
@@ -56,7 +54,6 @@ def _fits(test: str, pattern: str) -> bool:
     return test == pattern or fnmatchcase(test, pattern.replace("[", "[[]"))
 
 
-@rule("unused-skips", "every declared skip is one that happened")
 def unused_skips(evidence: Evidence) -> Iterator[Finding]:
     """A declaration that fits nothing any more would hide the next skip."""
     happened = [test.test for _, test in _with(evidence, Outcome.SKIPPED, Outcome.XFAILED)]
@@ -65,7 +62,6 @@ def unused_skips(evidence: Evidence) -> Iterator[Finding]:
             yield Finding(where=f"{_SKIPS} {pattern!r}", what="fits no skipped test", do_next="remove it")
 
 
-@rule("xpasses", "no test passed that was expected to fail", State.XPASSED, of_files=True)
 def xpasses(evidence: Evidence) -> Iterator[Finding]:
     """A mark that is no longer true hides the next failure."""
     for name, test in _with(evidence, Outcome.XPASSED):
@@ -74,7 +70,6 @@ def xpasses(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-@rule("flaky", "no test passed only when it was run again", State.FLAKY, of_files=True)
 def flaky(evidence: Evidence) -> Iterator[Finding]:
     """Flaky is a state of its own, and not a pass."""
     for name, test in _with(evidence, Outcome.FLAKY):
@@ -88,7 +83,6 @@ def flaky(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-@rule("whole", "no session was cut to a part of its tests")
 def whole(evidence: Evidence) -> Iterator[Finding]:
     """What was left out on every cell alike would be missed by nobody."""
     for name, record in evidence.found():
@@ -97,7 +91,6 @@ def whole(evidence: Evidence) -> Iterator[Finding]:
             yield Finding(session=name, what=what, do_next="run it without what selects tests")
 
 
-@rule("files", "every file of a layer had a test in every session")
 def files(evidence: Evidence) -> Iterator[Finding]:
     """A file that is not collected is silent."""
     for layer, records in evidence.layers().items():
@@ -112,7 +105,6 @@ def files(evidence: Evidence) -> Iterator[Finding]:
                     yield Finding(session=name, what=f"no test of {path} ran", do_next=do_next)
 
 
-@rule("minimum-tests", "as many tests of a layer passed in each cell as the table demands")
 def minimum_tests(evidence: Evidence) -> Iterator[Finding]:
     """A committed number holds what the cells' agreement cannot: that all of them lost the same tests."""
     for layer, records in evidence.layers().items():
@@ -124,7 +116,6 @@ def minimum_tests(evidence: Evidence) -> Iterator[Finding]:
                 yield Finding(session=name, what=f"{passed} tests passed, {wanted} are demanded", do_next=do_next)
 
 
-@rule("same-tests", "all cells of a layer ran the same tests")
 def same_tests(evidence: Evidence) -> Iterator[Finding]:
     """The matrix compares cells; what only some of them ran is compared with nothing."""
     do_next = "make what is collected the same in every cell"
@@ -151,13 +142,15 @@ def _is_comparable(record: Record) -> bool:
 
 
 RULES: tuple[Rule, ...] = (
-    failures,
-    skips,
-    unused_skips,
-    xpasses,
-    flaky,
-    whole,
-    files,
-    minimum_tests,
-    same_tests,
+    rule(failures, "failures", "no test failed or broke, in set-up and teardown too", State.FAILED, of_files=True),
+    rule(
+        skips, "skips", "no test was skipped, or failed as expected, that is not declared", State.SKIPPED, of_files=True
+    ),
+    rule(unused_skips, "unused-skips", "every declared skip is one that happened"),
+    rule(xpasses, "xpasses", "no test passed that was expected to fail", State.XPASSED, of_files=True),
+    rule(flaky, "flaky", "no test passed only when it was run again", State.FLAKY, of_files=True),
+    rule(whole, "whole", "no session was cut to a part of its tests"),
+    rule(files, "files", "every file of a layer had a test in every session"),
+    rule(minimum_tests, "minimum-tests", "as many tests of a layer passed in each cell as the table demands"),
+    rule(same_tests, "same-tests", "all cells of a layer ran the same tests"),
 )

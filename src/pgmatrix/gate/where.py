@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pgmatrix.errors import UnknownName
 from pgmatrix.matrix import Cell, Session
 
-_NAMED = 6
+_NAMED, _BUT = 6, 2
 
 
 def listed(names: Sequence[str], limit: int = _NAMED) -> str:
@@ -55,11 +55,15 @@ def sessions(names: Collection[str], among: Sequence[str]) -> str:
         (layer,) = layers
         cells = [one.cell for one in known.values() if one.layer == layer]
         return f"{layer} {place([known[name].cell for name in chosen], cells)}"
-    return listed(_groups(chosen, known))
+    groups = _groups(chosen, known)
+    if groups == chosen or len(groups) == 1:
+        return listed(groups)
+    return f"{len(chosen)} of {len(among)} sessions ({listed(groups)})"
 
 
 def _groups(chosen: Sequence[str], known: dict[str, Session]) -> list[str]:
-    """Whole majors, drivers, cells and layers first, the largest before the others; then what is left by name."""
+    """Whole majors, drivers, cells and layers first, the largest before the others; then cells of which one or two
+    sessions are not meant; then what is left by name."""
     members: dict[str, set[str]] = {}
     for name, session in known.items():
         for tag in session.tags:
@@ -69,4 +73,9 @@ def _groups(chosen: Sequence[str], known: dict[str, Session]) -> list[str]:
         if len(members[tag]) > 1 and members[tag] <= left:
             left -= members[tag]
             found.append(f"all of {tag}")
+    for cell in dict.fromkeys(str(session.cell) for session in known.values()):
+        others = [known[name].layer for name in known if name in members[cell] - left]
+        if 0 < len(others) <= _BUT < len(members[cell] & left):
+            left -= members[cell]
+            found.append(f"all of {cell} but {listed(others)}")
     return found + [name for name in chosen if name in left]

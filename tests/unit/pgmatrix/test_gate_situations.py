@@ -160,8 +160,8 @@ SITUATIONS = (
         name="records of no run, judged as one",
         changes=(with_records(ONE, run=""), having(run="")),
         reasons=(
-            "[same-run] all of pg15, all of pg16-psycopg and pg16-asyncpg-audit: its record is of the run run-1,"
-            " not of (none); run it again",
+            "[same-run] 7 of 8 sessions (all of pg15, all of pg16-psycopg and pg16-asyncpg-audit):"
+            " its record is of the run run-1, not of (none); run it again",
         ),
         states={name: State.STALE for name in NAMES if name != ONE},
     ),
@@ -608,6 +608,41 @@ SITUATIONS = (
         states={ONE: State.UNPROVEN, PSYCOPG[0]: State.UNPROVEN},
     ),
     Situation(
+        name="sessions are missing, that rule is off, and the coverage lacks one of them",
+        changes=(
+            without(ONE, PSYCOPG[0]),
+            having(coverage=coverage({"total": 90.0}, missing=(ONE,))),
+            policy(off=("record",)),
+        ),
+        reasons=(
+            "[coverage-data] pg16-asyncpg-rls: it left no coverage data; run it with --cov",
+            "[coverage] coverage in total: 90.0 % covered, 95 % are wanted; test what the coverage report shows in red",
+        ),
+        states={ONE: State.MISSING, PSYCOPG[0]: State.MISSING},
+    ),
+    Situation(
+        name="a session is missing, and one that is there left no coverage data",
+        changes=(without(ONE), having(coverage=coverage({"total": 90.0}, missing=(ONE, PSYCOPG[0])))),
+        reasons=(
+            "[record] pg16-asyncpg-rls: no record, though it was to run; see its output, run it again",
+            "[coverage-data] pg15-psycopg-rls: it left no coverage data; run it with --cov",
+        ),
+        states={ONE: State.MISSING, PSYCOPG[0]: State.UNPROVEN},
+    ),
+    Situation(
+        name="a preview is missing, and the coverage of the others is too low",
+        changes=(
+            without(ONE, "pg16-asyncpg-audit"),
+            policy(preview=("pg16-asyncpg",)),
+            having(coverage=coverage({"total": 90.0})),
+        ),
+        reasons=(
+            "[coverage] coverage in total: 90.0 % covered, 95 % are wanted; test what the coverage report shows in red",
+            "(record) all of pg16-asyncpg: no record, though it was to run; see its output, run it again",
+        ),
+        states={ONE: State.MISSING, "pg16-asyncpg-audit": State.MISSING},
+    ),
+    Situation(
         name="no coverage at all",
         changes=(having(coverage=None),),
         reasons=(
@@ -834,7 +869,6 @@ SITUATIONS = (
             "[record] pg16-psycopg-audit: no record, though it was to run; see its output, run it again",
             "[same-run] pg15-asyncpg-audit: its record is of the run run-0, not of run-1; run it again",
             f"[failures] {NEW} in pg16-asyncpg-rls: failed; see its traceback and mend it",
-            "[coverage] coverage in total: 90.0 % covered, 95 % are wanted; test what the coverage report shows in red",
         ),
         states={
             "pg16-psycopg-audit": State.MISSING,

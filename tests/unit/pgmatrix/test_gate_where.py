@@ -67,14 +67,14 @@ def test_a_list_ends_before_it_tires(names: list[str], words: str) -> None:
         (NAMES, "all 12 sessions"),
         (["pg15-asyncpg-rls"], "pg15-asyncpg-rls"),
         ([name for name in NAMES if "pg15" in name], "all of pg15"),
-        ([name for name in NAMES if "pg15" not in name], "all of pg16 and all of pg18"),
+        ([name for name in NAMES if "pg15" not in name], "8 of 12 sessions (all of pg16 and all of pg18)"),
         ([name for name in NAMES if "psycopg" in name], "all of psycopg"),
         ([name for name in NAMES if "rls" in name], "rls on every cell"),
         (["pg16-psycopg-rls", "pg15-psycopg-rls", "pg18-psycopg-rls"], "rls on psycopg, on 15, 16 and 18"),
         (["pg15-asyncpg-rls", "pg15-asyncpg-audit"], "all of pg15-asyncpg"),
         (
             [*(name for name in NAMES if "rls" in name), "pg15-asyncpg-audit"],
-            "all of rls and pg15-asyncpg-audit",
+            "7 of 12 sessions (all of rls and pg15-asyncpg-audit)",
         ),
         (["pg15-asyncpg-rls", "pg16-psycopg-audit"], "pg15-asyncpg-rls and pg16-psycopg-audit"),
         (["pg99-asyncpg-rls"], "pg99-asyncpg-rls"),
@@ -85,6 +85,35 @@ def test_a_list_ends_before_it_tires(names: list[str], words: str) -> None:
 def test_sessions_are_said_in_few_words(chosen: list[str], words: str) -> None:
     """Whole majors, drivers, cells and layers first, and the rest by name."""
     assert sessions(chosen, NAMES) == words
+
+
+SEVEN = Matrix(majors=(15, 16), drivers=(Driver.ASYNCPG, Driver.PSYCOPG), layers=dict.fromkeys("abcdefg", ("x",)))
+MANY = tuple(str(session) for session in SEVEN.sessions)
+
+
+@pytest.mark.parametrize(
+    ("without", "words"),
+    [
+        (["pg16-asyncpg-g"], "27 of 28 sessions (all of pg15, all of pg16-psycopg and all of pg16-asyncpg but g)"),
+        (
+            ["pg16-asyncpg-a", "pg16-asyncpg-g"],
+            "26 of 28 sessions (all of pg15, all of pg16-psycopg and all of pg16-asyncpg but a and g)",
+        ),
+        (
+            ["pg16-asyncpg-a", "pg16-asyncpg-b", "pg16-asyncpg-g"],
+            "25 of 28 sessions (all of pg15, all of pg16-psycopg, pg16-asyncpg-c, pg16-asyncpg-d, pg16-asyncpg-e and"
+            " pg16-asyncpg-f)",
+        ),
+        (
+            ["pg15-psycopg-a", "pg16-asyncpg-g"],
+            "26 of 28 sessions (all of pg15-asyncpg, all of pg16-psycopg, all of pg15-psycopg but a and"
+            " all of pg16-asyncpg but g)",
+        ),
+    ],
+)
+def test_what_is_left_out_is_said_where_that_is_shorter(without: list[str], words: str) -> None:
+    """Of a cell that is meant but for one or two sessions those are named."""
+    assert sessions([name for name in MANY if name not in without], MANY) == words
 
 
 def test_one_of_one_is_said_by_its_name() -> None:
