@@ -13,6 +13,7 @@ PROJECT = Project(
     faults="tests.faults.catalogue:FAULTS",
     contract=CONTRACT,
     plugins=("pytest_asyncio.plugin",),
+    warm="tests.faults.warm:warm",
 )
 
 if __name__ == "__main__":

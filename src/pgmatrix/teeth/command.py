@@ -15,8 +15,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
+from pgmatrix import config
 from pgmatrix.clients import installed_drivers
-from pgmatrix.config import Config, load
 from pgmatrix.errors import PgMatrixError
 from pgmatrix.plugin.workers import read_durations
 from pgmatrix.servers.tuning import usable_cores
@@ -25,20 +25,24 @@ from pgmatrix.teeth.crew import try_faults
 from pgmatrix.teeth.faults import Fault
 from pgmatrix.teeth.outcomes import Report, Trial, contract_tests, judge
 from pgmatrix.teeth.report import print_report
-from pgmatrix.teeth.worker import Order
-from pgmatrix.teeth.worker import load as load_faults
+from pgmatrix.teeth.worker import Order, load
 
 TIMEOUT = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """Whose faults these are: `faults` is `module:attribute`, `plugins` pytest's own that the tests need."""
+    """Whose faults these are: `faults` is `module:attribute`, `plugins` pytest's own that the tests need.
+
+    `warm`, also `module:attribute`, is called once in each worker before the first fault: what every test would have to
+    load or compute again is done there, since each fault gets a process that knows what its worker knows.
+    """
 
     root: Path
     faults: str
     contract: Contract
     plugins: tuple[str, ...] = ()
+    warm: str = ""
 
 
 def main(project: Project, argv: Sequence[str] | None = None) -> int:
@@ -65,9 +69,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(project: Project, options: argparse.Namespace, console: Console) -> int:
-    table = load(project.root, options={"provider": options.pg_provider})
+    table = config.load(project.root, options={"provider": options.pg_provider})
     cell = table.cell(options.cell or os.environ.get("PGMATRIX_CELL"), installed_drivers())
-    every = load_faults(project.faults)
+    every: Sequence[Fault] = load(project.faults)
     check(every, project.contract, project.root)
     chosen = select(every, project.contract, names=options.names, layers=options.layer)
     if options.list:
@@ -77,6 +81,7 @@ def _run(project: Project, options: argparse.Namespace, console: Console) -> int
         faults=project.faults,
         contract=project.contract,
         arguments=_arguments(project, str(cell), options.pg_provider),
+        warm=project.warm,
         timeout=options.timeout,
         log=folder / f"{cell}.log",
     )
@@ -131,7 +136,7 @@ def _arguments(project: Project, cell: str, provider: str | None) -> tuple[str, 
     return (*plugins, "--rootdir", str(project.root), "--pg-cell", cell, *chosen, *files)
 
 
-def _longest_first(faults: Sequence[Fault], project: Project, table: Config) -> list[str]:
+def _longest_first(faults: Sequence[Fault], project: Project, table: config.Config) -> list[str]:
     """So that no worker begins with the longest trial when the others are done."""
     known = read_durations(table.root)
 

@@ -34,11 +34,12 @@ _OF_TEMPLATE = {"pg_clone", "pg_database"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What a worker must know: where the faults are (`module:attribute`), the contract, and pytest's arguments."""
+    """What a worker must know: where faults and `warm` are (`module:attribute`), the contract, pytest's arguments."""
 
     faults: str
     contract: Contract
     arguments: tuple[str, ...]
+    warm: str
     timeout: float
     log: Path
 
@@ -57,11 +58,10 @@ class Failed:
     why: str
 
 
-def load(reference: str) -> Sequence[Fault]:
-    """The faults at `module:attribute`."""
+def load(reference: str) -> Any:
+    """What is at `module:attribute`."""
     module, _, attribute = reference.partition(":")
-    found: Sequence[Fault] = getattr(importlib.import_module(module), attribute)
-    return found
+    return getattr(importlib.import_module(module), attribute)
 
 
 def work(pipe: Connection, order: Order) -> None:
@@ -70,7 +70,7 @@ def work(pipe: Connection, order: Order) -> None:
     for stream in (1, 2):
         os.dup2(log, stream)
     loop = Loop(pipe, order)
-    fixed = ["-p", "no:cacheprovider", "-s", "-q", "--tb=short", "--disable-warnings"]
+    fixed = ["-p", "no:cacheprovider", "-s", "-q", "--tb=native", "--disable-warnings"]
     try:
         pytest.main([*fixed, *order.arguments], plugins=[plugin, loop])
     finally:
@@ -105,6 +105,8 @@ class Loop:
         controller: Any = session.config.pluginmanager.get_plugin(Controller.name)
         ground = Ground(controller.start())
         self._pipe.send(Ready(facts=ground.provision.facts.values()))
+        if self._order.warm:
+            load(self._order.warm)()
         gc.collect()
         gc.freeze()
         while (name := self._asked()) is not None:
