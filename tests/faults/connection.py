@@ -50,7 +50,21 @@ def _swallowing(session: Callable[..., Any]) -> Callable[..., Any]:
     return swallowing
 
 
+def _another_major(server: property) -> property:
+    def wrong(self: Any) -> Any:
+        found = server.__get__(self)
+        return replace(found, cell=replace(found.cell, major=found.cell.major + 1))
+
+    return property(wrong)
+
+
 FAULTS = (
+    fault(
+        "server-of-another-major",
+        "the server is one major older than its cell says",
+        reds="async_engine_created",
+        changes=[Patch(target="pgmatrix.plugin.worker:Worker.server", make=_another_major)],
+    ),
     fault(
         "driver-swapped",
         "every URL is coerced to the other driver",
@@ -91,6 +105,13 @@ FAULTS = (
         "deleted_at has no time zone",
         reds="base_entity_table_created schema_validation",
         sql="ALTER TABLE plant.base_entity ALTER COLUMN deleted_at TYPE timestamp",
+    ),
+    fault(
+        "column-dropped",
+        "entities do not say why they were changed",
+        reds="""base_entity_table_created schema_validation async_session_lifecycle database_insert_and_retrieve
+                transaction_rollback async_context_manager""",
+        sql="ALTER TABLE plant.base_entity DROP COLUMN change_reason CASCADE",
     ),
     fault(
         "column-added",

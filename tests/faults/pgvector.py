@@ -157,7 +157,9 @@ FAULTS = (
         "the extension vector is not installed",
         reds="""pgvector_extension_available skill_embedding_column_exists vector_insert_and_retrieve
                 vector_distance_calculation vector_index_creation vector_null_handling multiple_vectors_stored
-                vector_type_compatibility embedding_dimension_compatibility""",
+                vector_type_compatibility embedding_dimension_compatibility pgvector_extension_loaded
+                schema_validation async_session_lifecycle database_insert_and_retrieve
+                transaction_rollback async_context_manager""",
         sql="DROP EXTENSION vector CASCADE",
     ),
 )

@@ -108,7 +108,8 @@ FAULTS = (
     fault(
         "name-not-required",
         "an entity needs no name",
-        reds="non_null_constraints_enforced constraint_violation_handling migration_null_constraints",
+        reds="""non_null_constraints_enforced constraint_violation_handling migration_null_constraints
+                base_entity_table_created schema_validation""",
         sql="ALTER TABLE plant.base_entity ALTER COLUMN name DROP NOT NULL",
     ),
     fault(

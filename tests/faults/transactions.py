@@ -53,7 +53,8 @@ FAULTS = (
         "autocommit",
         "every statement commits",
         reds="""transaction_commit_atomicity transaction_rollback_on_constraint_violation dirty_read_prevention
-                transaction_deadlock_prevention transaction_savepoint_support""",
+                transaction_deadlock_prevention transaction_savepoint_support transaction_rollback
+                async_context_manager""",
         changes=[
             Patch(target=f"{SESSION}.execute", make=_committing),
             Patch(target=f"{SESSION}.flush", make=_committing),
