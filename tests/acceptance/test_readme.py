@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from pgmatrix.__main__ import main
 from pgmatrix.config import KEYS
 from tests.acceptance.conftest import ROOT, Nox
 
@@ -46,6 +47,18 @@ def test_every_nox_command_selects_sessions(nox: Nox, command: str) -> None:
 
     assert listed.code == 0, listed.output
     assert json.loads(listed.output)
+
+
+def test_every_command_of_pgmatrix_exists(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each `python -m pgmatrix` command of the README, with its options, is one that its own help has."""
+    found = re.findall(r"python -m pgmatrix ([a-z]+)((?: +--[a-z]+)*)", README)
+    assert len({command for command, _ in found}) >= 8
+
+    for command, options in found:
+        with pytest.raises(SystemExit) as end:
+            main([command, "--help"])
+        text = capsys.readouterr().out
+        assert (end.value.code, [one for one in options.split() if one not in text]) == (0, [])
 
 
 def test_the_settings_table_is_the_code_s() -> None:
