@@ -14,6 +14,7 @@ from pathlib import Path
 from pgmatrix import coverage, records
 from pgmatrix.errors import Attempt, RecordError, UnknownName
 from pgmatrix.matrix import Session
+from pgmatrix.perf import results
 
 # Where a session's files are in the folder of a run, and what follows its name there.
 KINDS = {"records": ".json", "coverage": "", "junit": ".xml"}
@@ -65,7 +66,8 @@ def merge(sources: Sequence[Path], into: Path, *, planned: Sequence[Session], ro
     for part in parts:
         if part.kind == "coverage":
             _refuse_outside(part, root)
-    _copy(parts, into, {"run": run, "sessions": [str(session) for session in planned]})
+    speed = _performance(folders)
+    _copy([*parts, *speed], into, {"run": run, "sessions": [str(session) for session in planned]})
     return Merge(
         folder=into,
         run=run,
@@ -92,15 +94,31 @@ def _is_run(folder: Path) -> bool:
 
 
 def _files(folder: Path) -> Iterator[Part]:
-    inside = folder.resolve()
     for kind, suffix in KINDS.items():
         for path in sorted((folder / kind).glob("[!.]*")):
-            if not path.resolve().is_relative_to(inside) or not path.is_file():
-                raise RecordError(
-                    f"{path} leaves {folder}, or is no file",
-                    do_next="remove it: a run's folder holds its own files and nothing else",
-                )
+            _refuse_elsewhere(path, folder)
             yield Part(session=_session(path, suffix), kind=kind, path=path, folder=folder)
+
+
+def _refuse_elsewhere(path: Path, folder: Path) -> None:
+    if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
+        raise RecordError(
+            f"{path} leaves {folder}, or is no file",
+            do_next="remove it: a run's folder holds its own files and nothing else",
+        )
+
+
+def _performance(folders: Sequence[Path]) -> list[Part]:
+    """The performance run, which measures its cells side by side: one job has it, or none."""
+    found = [folder for folder in folders if results.path_of(folder).exists()]
+    if len(found) > 1:
+        raise RecordError(
+            f"more than one folder has a performance run: {', '.join(map(str, found))}",
+            do_next="measure all cells in one job: their ratios are of one machine",
+        )
+    for folder in found:
+        _refuse_elsewhere(results.path_of(folder), folder)
+    return [Part(session="", kind=".", path=results.path_of(folder), folder=folder) for folder in found]
 
 
 def _session(path: Path, suffix: str) -> str:

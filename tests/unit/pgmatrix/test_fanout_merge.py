@@ -251,6 +251,26 @@ def test_what_is_no_session_s_file_is_left_out_and_named(project: Path, capsys: 
     )
 
 
+def test_a_performance_run_is_taken_along(project: Path) -> None:
+    """The one job that measured speed has its file in the merged run."""
+    places = jobs(project)
+    (places[2] / "perf.json").write_text("{}", encoding="utf-8")
+
+    assert (merged(project, *places).folder / "perf.json").read_text(encoding="utf-8") == "{}"
+
+
+def test_two_performance_runs_are_refused(project: Path) -> None:
+    """Ratios are of one machine: two files are not one measurement."""
+    places = jobs(project)
+    for place in places[1:3]:
+        (place / "perf.json").write_text("{}", encoding="utf-8")
+
+    assert refused(project, *places) == (
+        f"more than one folder has a performance run: {places[1]}, {places[2]}\n"
+        "  do    measure all cells in one job: their ratios are of one machine"
+    )
+
+
 @pytest.mark.parametrize(
     ("make", "text"),
     [
