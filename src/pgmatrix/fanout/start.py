@@ -1,6 +1,7 @@
 """Owns a project's first steps: a table, a template, one test and a noxfile that are green as they stand.
 
-Adds tables to pyproject.toml that are not there, writes files that are not there, and changes nothing else.
+Adds tables to pyproject.toml and lines to .gitignore that are not there, writes files that are not there, and changes
+nothing else.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pgmatrix.fanout.starters import starter, write_new
 from pgmatrix.matrix import Driver, parse_drivers
 
 FOLDER = Path("tests", "matrix")
+IGNORED = ("__pycache__/", ".coverage", ".nox/", ".pgmatrix/", ".pytest_cache/")  # else every run has changed sources
 
 
 def start(root: Path, *, drivers: str | None, postgres: str) -> Iterator[str]:
@@ -31,7 +33,18 @@ def start(root: Path, *, drivers: str | None, postgres: str) -> Iterator[str]:
     yield _write_tables(root / "pyproject.toml", text)
     for place, content in files.items():
         yield f"wrote {place}" if write_new(root / place, content) else f"kept {place}: it was there"
+    yield _ignore(root / ".gitignore")
     yield f"next: pip install nox pgmatrix; nox   or, here: python -m pytest {FOLDER}"
+
+
+def _ignore(path: Path) -> str:
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    missing = [line for line in IGNORED if line not in before.split()]
+    if not missing:
+        return "kept .gitignore: it has the lines"
+    end = "\n" if before and not before.endswith("\n") else ""
+    path.write_text(before + end + "\n".join(missing) + "\n", encoding="utf-8")
+    return f"{'added to' if before else 'wrote'} .gitignore: {' '.join(missing)}"
 
 
 def _drivers(text: str | None) -> tuple[Driver, ...]:

@@ -34,6 +34,7 @@ def test_an_empty_folder_becomes_a_project(empty: Path, capsys: pytest.CaptureFi
         "wrote tests/matrix/template.py",
         "wrote tests/matrix/test_example.py",
         "wrote noxfile.py",
+        "wrote .gitignore: __pycache__/ .coverage .nox/ .pgmatrix/ .pytest_cache/",
         "next: pip install nox pgmatrix; nox   or, here: python -m pytest tests/matrix",
     ]
     config = load(empty)
@@ -62,6 +63,7 @@ def test_what_is_there_stays(empty: Path, capsys: pytest.CaptureFixture[str]) ->
     before = '[project]\nname = "shop" # ours\n\n[tool.coverage.run]\nbranch = false\n'
     (empty / "pyproject.toml").write_text(before, encoding="utf-8")
     (empty / "noxfile.py").write_text("# ours\n", encoding="utf-8")
+    (empty / ".gitignore").write_text("dist/\n.nox/", encoding="utf-8")
 
     assert main(["init"]) == 0
 
@@ -72,6 +74,15 @@ def test_what_is_there_stays(empty: Path, capsys: pytest.CaptureFixture[str]) ->
     assert (empty / "noxfile.py").read_text(encoding="utf-8") == "# ours\n"
     assert out.startswith("added tables to pyproject.toml\n")
     assert "kept noxfile.py: it was there\n" in out
+    assert "added to .gitignore: __pycache__/ .coverage .pgmatrix/ .pytest_cache/\n" in out
+    assert (empty / ".gitignore").read_text(encoding="utf-8").split() == [
+        "dist/",
+        ".nox/",
+        "__pycache__/",
+        ".coverage",
+        ".pgmatrix/",
+        ".pytest_cache/",
+    ]
 
 
 def test_a_second_time_changes_nothing(empty: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,11 +93,12 @@ def test_a_second_time_changes_nothing(empty: Path, capsys: pytest.CaptureFixtur
 
     assert main(["init", "--drivers", "asyncpg"]) == 0
     assert {path: path.read_bytes() for path in empty.rglob("*") if path.is_file()} == before
-    assert capsys.readouterr().out.splitlines()[:4] == [
+    assert capsys.readouterr().out.splitlines()[:5] == [
         "kept pyproject.toml: it has the tables",
         "kept tests/matrix/template.py: it was there",
         "kept tests/matrix/test_example.py: it was there",
         "kept noxfile.py: it was there",
+        "kept .gitignore: it has the lines",
     ]
 
 
