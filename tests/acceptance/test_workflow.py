@@ -14,8 +14,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from pgmatrix.config import load
+from pgmatrix.fanout.cells import job_matrix
 from pgmatrix.fanout.workflow import PLACE, workflow
-from tests.acceptance.conftest import ROOT, clean_environment
+from tests.acceptance.conftest import ROOT, Nox, clean_environment
 
 TEXT = (ROOT / PLACE).read_text(encoding="utf-8")
 JOBS: dict[str, Any] = YAML(typ="safe").load(TEXT)["jobs"]
@@ -82,6 +83,20 @@ def test_the_plan_is_handed_on_as_one_line(tmp_path: Path) -> None:
     jobs = json.loads(line.removeprefix("matrix="))["include"]
     assert ran.returncode == 0, ran.stderr
     assert [job["cell"] for job in jobs] == [str(cell) for cell in load(ROOT, environ={}).matrix.cells]
+
+
+def test_a_job_runs_what_was_planned_for_its_cell(nox: Nox) -> None:
+    """The command of a cell's job selects the sessions that the plan has for it, and none besides."""
+    matrix = load(ROOT, environ={}).matrix
+    command = script("cell", "Run the sessions of this cell").split()
+    assert command == ["nox", "-t", '"$CELL"']
+
+    for job in job_matrix(matrix.sessions)["include"]:
+        listed = json.loads(nox("-t", job["cell"], "--list", "--json").output)
+        chosen = [one["call_spec"]["name"] for one in listed if one["name"] == "integration"]
+
+        assert chosen == job["sessions"]
+        assert {one["name"] for one in listed} == {"plan", "integration"}
 
 
 def test_a_plan_that_fails_fails_its_job(tmp_path: Path) -> None:
