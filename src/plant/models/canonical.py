@@ -12,6 +12,7 @@ import struct
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,21 +21,24 @@ from numpy.typing import NDArray
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
-_quote = json.JSONEncoder(ensure_ascii=False).encode
+_quote = json.encoder.encode_basestring
 
 
 def canonical_json(value: Any) -> str:
     """`value::jsonb::text` without a server; raises TypeError for what JSON does not have."""
-    if value is None or isinstance(value, bool | str):
+    if isinstance(value, str):
         return _quote(value)
+    if value is None:
+        return "null"
     if isinstance(value, int):
-        return str(int(value))
+        return ("true" if value else "false") if isinstance(value, bool) else str(int(value))
+    if isinstance(value, Mapping):
+        pairs = [f"{quoted}: {canonical_json(value[key])}" for key, quoted in _ordered(tuple(value))]
+        return f"{{{', '.join(pairs)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(canonical_json, value))}]"
     if isinstance(value, float | Decimal):
         return _number(value)
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_quote(key)}: {canonical_json(value[key])}" for key in _ordered(value)) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(canonical_json, value)) + "]"
     raise TypeError(f"{type(value).__name__} is not a JSON value")
 
 
@@ -60,8 +64,10 @@ def vector_digest(array: NDArray[np.float32] | None) -> str | None:
     return hashlib.sha256(struct.pack(">HH", len(array), 0) + array.astype(">f4").tobytes()).hexdigest()
 
 
-def _ordered(value: Mapping[str, Any]) -> list[str]:
-    return sorted(value, key=lambda key: (len(key.encode()), key.encode()))
+@lru_cache(maxsize=1024)
+def _ordered(keys: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Keys in jsonb's order with their quoted form; entities of a kind share them."""
+    return [(key, _quote(key)) for key in sorted(keys, key=lambda key: (len(key.encode()), key.encode()))]
 
 
 def _number(value: float | Decimal) -> str:

@@ -47,43 +47,80 @@ BEGIN
 END $$
 """
 
-# Row by row: a join's plan, kept for the session, would be made for the first statement's few rows or many.
-CAPTURES = {
-    table: f"""
-CREATE FUNCTION plant.{table}_capture() RETURNS trigger {DEFINER} {BY_KEY} AS $$
+# The entity of each changed row. OFFSET 0 keeps the join in this order: a plan is kept for the session, and one for
+# the first statement's few rows would not fit many.
+ENTITY = """CROSS JOIN LATERAL (
+             SELECT b.entity_type, b.created_at, b.version, b.version_hash, plant.{table}_content(b, c) AS content
+               FROM plant.base_entity b, plant.{table} c
+              WHERE b.governance_agent_id = agent AND b.id = n.id AND c.governance_agent_id = agent AND c.id = n.id
+             OFFSET 0) e"""
+
+# New rows are taken together. A row whose hash the client left out, or had wrong, is then settled by itself.
+INSERTED = f"""
+            WITH made AS (
+                INSERT INTO plant.audit_pending (transaction_id, entity_id, version, governance_agent_id, entity_type,
+                                                 action, actor, version_hash, content, awaits_child)
+                SELECT this, f.id, f.version, agent, '{{table}}', 'insert', actor, f.hash, f.content,
+                       f.version_hash <> f.hash
+                  FROM (SELECT n.id, e.version, e.version_hash, e.content, plant.content_hash(e.content) AS hash
+                          FROM changed n {ENTITY}
+                         WHERE n.governance_agent_id = agent AND e.entity_type = '{{table}}' AND e.created_at = now()
+                        OFFSET 0) f
+                RETURNING awaits_child
+            )
+            SELECT count(*), count(*) FILTER (WHERE m.awaits_child) INTO taken, unsettled FROM made m;
+            IF taken < share.rows THEN
+                PERFORM plant.refuse_type('{{table}}');
+            END IF;
+            IF unsettled > 0 THEN
+                FOR row IN
+                    SELECT n.id, p.version_hash AS hash FROM changed n CROSS JOIN LATERAL (
+                        SELECT p.version_hash FROM plant.audit_pending p
+                         WHERE p.transaction_id = this AND p.entity_id = n.id AND p.version = 1
+                           AND p.governance_agent_id = agent AND p.awaits_child OFFSET 0) p
+                     WHERE n.governance_agent_id = agent
+                LOOP
+                    UPDATE plant.base_entity b SET version_hash = row.hash
+                     WHERE b.governance_agent_id = agent AND b.id = row.id;
+                    UPDATE plant.audit_pending p SET awaits_child = false
+                     WHERE p.transaction_id = this AND p.entity_id = row.id AND p.version = 1
+                       AND p.governance_agent_id = agent;
+                END LOOP;
+            END IF;"""
+
+UPDATED = f"""
+            FOR row IN
+                SELECT n.id, e.version, e.version_hash, e.content, plant.content_hash(e.content) AS hash
+                  FROM changed n {ENTITY} WHERE n.governance_agent_id = agent
+            LOOP
+                IF row.version_hash <> row.hash THEN
+                    UPDATE plant.base_entity b SET version_hash = row.hash
+                     WHERE b.governance_agent_id = agent AND b.id = row.id RETURNING b.version INTO row.version;
+                END IF;
+                UPDATE plant.audit_pending p SET content = row.content, version_hash = row.hash, awaits_child = false
+                 WHERE p.transaction_id = this AND p.entity_id = row.id AND p.version = row.version
+                   AND p.governance_agent_id = agent AND p.awaits_child;
+            END LOOP;"""
+
+CAPTURE = f"""
+CREATE FUNCTION plant.{{table}}_capture() RETURNS trigger {DEFINER} {BY_KEY} AS $$
 DECLARE
     acting text := coalesce({AGENT}, '');
     agent text := acting;
+    this bigint := plant.audit_transaction();
+    actor text := plant.audit_actor();
+    taken bigint;
+    unsettled bigint;
+    share record;
     row record;
-    entity record;
-    hash text;
 BEGIN
-    FOR row IN SELECT n.governance_agent_id AS agent, n.id FROM changed n ORDER BY 1 LOOP
-        IF row.agent <> agent THEN
-            agent := row.agent;
+    FOR share IN SELECT n.governance_agent_id AS agent, count(*) AS rows FROM changed n GROUP BY 1 ORDER BY 1 LOOP
+        IF share.agent <> agent THEN
+            agent := share.agent;
             PERFORM set_config('app.current_agent_id', agent, true);
         END IF;
-        SELECT b.entity_type, b.created_at, b.version, b.version_hash, plant.{table}_content(b, c) AS content
-          INTO entity FROM plant.base_entity b, plant.{table} c
-         WHERE b.governance_agent_id = agent AND b.id = row.id AND c.governance_agent_id = agent AND c.id = row.id;
-        hash := plant.content_hash(entity.content);
-        IF tg_op = 'INSERT' THEN
-            IF entity.entity_type <> '{table}' OR entity.created_at <> now() THEN
-                PERFORM plant.refuse_type('{table}');
-            END IF;
-            INSERT INTO plant.audit_pending (transaction_id, entity_id, version, governance_agent_id, entity_type,
-                                             action, actor, version_hash, content, awaits_child)
-            VALUES (plant.audit_transaction(), row.id, entity.version, agent, '{table}', 'insert',
-                    plant.audit_actor(), hash, entity.content, entity.version_hash <> hash);
-        END IF;
-        IF entity.version_hash <> hash THEN
-            UPDATE plant.base_entity b SET version_hash = hash
-             WHERE b.governance_agent_id = agent AND b.id = row.id RETURNING b.version INTO entity.version;
-        END IF;
-        IF tg_op = 'UPDATE' OR entity.version_hash <> hash THEN
-            UPDATE plant.audit_pending p SET content = entity.content, version_hash = hash, awaits_child = false
-             WHERE p.transaction_id = plant.audit_transaction() AND p.entity_id = row.id AND p.version = entity.version
-               AND p.governance_agent_id = agent AND p.awaits_child;
+        IF tg_op = 'INSERT' THEN{INSERTED}
+        ELSE{UPDATED}
         END IF;
     END LOOP;
     IF agent <> acting THEN
@@ -92,8 +129,7 @@ BEGIN
     RETURN NULL;
 END $$
 """
-    for table in OWN
-}
+CAPTURES = {table: CAPTURE.format(table=table) for table in OWN}
 
 # Fires for every row of base_entity that was written; the first event seals all, the others find themselves sealed.
 # Deferred triggers run as another role on 18 than before; nothing here asks for the current one.
