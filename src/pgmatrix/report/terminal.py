@@ -6,22 +6,19 @@ Renders values; judges nothing but the colour of a cell.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pgmatrix.coverage import Merged, PathCoverage
 from pgmatrix.matrix import Cell, Session
-from pgmatrix.records import Outcome, Record
+from pgmatrix.records import Outcome
 from pgmatrix.report.grid import Place, grid
 from pgmatrix.report.words import MARKS, Tone, clean, one_line
-from pgmatrix.verdict import DifferenceKind, Verdict
+from pgmatrix.verdict import DifferenceKind, State, Verdict
 
-_MOST, _BAD = 12, 200
+_MOST, _BAD, _DETAIL = 12, 200, 3
 _STYLES = {Tone.GOOD: "green", Tone.WARN: "bold yellow", Tone.BAD: "bold red", Tone.IDLE: "dim"}
-_NOT_PASSED = ("failed", "error", "skipped", "xfailed", "xpassed")
 
 
 def plan_lines(sessions: Sequence[Session], reasons: Mapping[Cell, str], jobs: int) -> list[str]:
@@ -36,113 +33,6 @@ def plan_lines(sessions: Sequence[Session], reasons: Mapping[Cell, str], jobs: i
 
 def _count(number: int, thing: str) -> str:
     return f"{number} {thing}{'s' * (number != 1)}"
-
-
-def matrix_table(sessions: Sequence[Session], records: Mapping[str, Record]) -> Table:
-    """Layers by cells: how many passed, in what time; what did not run is said to be missing."""
-    cells = list(dict.fromkeys(session.cell for session in sessions))
-    layers = list(dict.fromkeys(session.layer for session in sessions))
-    planned = {str(session) for session in sessions}
-    table = Table(title="", title_justify="left", show_edge=False, pad_edge=False, header_style="bold")
-    table.add_column("layer")
-    for cell in cells:
-        table.add_column(Text(str(cell)), justify="right")
-    for layer in layers:
-        names = [str(Session(cell=cell, layer=layer)) for cell in cells]
-        table.add_row(layer, *(cell_text(records.get(name), planned=name in planned) for name in names))
-    return table
-
-
-def cell_text(record: Record | None, *, planned: bool) -> Text:
-    """One place of the matrix."""
-    if not planned:
-        return Text("·", style="dim")
-    if record is None:
-        return Text("missing", style="bold red")
-    if record.error or not record.tests:
-        return Text("no test ran", style="bold red")
-    passed, bad = record.count("passed"), record.count(*_NOT_PASSED)
-    if record.green:
-        return Text(f"{passed} ✓ {record.seconds:5.1f} s", style="green")
-    if record.crashed:
-        return Text(f"worker crashed, {passed} ✓", style="bold red")
-    if not bad:
-        return Text(f"exit code {record.exit_code}, {passed} ✓", style="bold red")
-    return Text(f"{bad} ✗ {passed} ✓ {record.seconds:5.1f} s", style="bold red")
-
-
-def servers_lines(records: Mapping[str, Record]) -> list[str]:
-    """What each cell really ran on, as its sessions measured it."""
-    lines: dict[str, str] = {}
-    for record in records.values():
-        facts = record.facts
-        if facts:
-            lines[facts["cell"]] = (
-                f"{facts['cell']}: PostgreSQL {facts['server_version']},"
-                f" pgvector {facts['extensions'].get('vector', '-')},"
-                f" {facts['driver']} {facts['driver_version']}, {facts['provider']}"
-            )
-    return [lines[cell] for cell in sorted(lines)]
-
-
-def failure_lines(records: Mapping[str, Record]) -> list[str]:
-    """Every test that did not pass, with the sessions where it did not."""
-    found: dict[str, list[str]] = {}
-    for name, record in records.items():
-        for test in record.tests:
-            if test.outcome != "passed":
-                found.setdefault(f"{test.outcome} {test.test}", []).append(name)
-        if record.error:
-            found.setdefault(f"error {record.error.splitlines()[0]}", []).append(name)
-    return [f"{what}\n    in {', '.join(names)}" for what, names in found.items()]
-
-
-def coverage_line(path: PathCoverage) -> Text:
-    """One threshold of the table and whether it is met."""
-    state = "✓" if path.met else ("✗ no such file" if not path.files else "✗")
-    return Text(
-        f"  {path.percent:6.1f} % of {path.wanted:g} %  {path.path} {state}", style="green" if path.met else "bold red"
-    )
-
-
-def summary_line(sessions: Sequence[Session], records: Mapping[str, Record], merged: Merged) -> Text:
-    """One line to remember."""
-    green = sum(records[str(one)].green for one in sessions if str(one) in records)
-    tests = sum(record.count("passed") for record in records.values())
-    good = green == len(sessions) > 0
-    text = f"{green} of {len(sessions)} sessions green, {tests} tests passed, coverage {merged.percent:.1f} %"
-    return Text(text, style="bold green" if good else "bold red")
-
-
-def print_report(
-    console: Console,
-    sessions: Sequence[Session],
-    records: Mapping[str, Record],
-    merged: Merged,
-    folder: Path,
-    *,
-    note: str = "",
-) -> None:
-    """The whole report of a run; `note` says what its coverage leaves out."""
-    console.rule("pgmatrix")
-    # As Text, since the brackets of a test's parameters are no markup; not wrapped, so that a name can be found.
-    for line in servers_lines(records):
-        console.print(Text(line), soft_wrap=True)
-    console.print(matrix_table(sessions, records))
-    for line in failure_lines(records):
-        console.print(Text(line, style="red"), soft_wrap=True)
-    console.print("coverage of lines and branches, merged over all sessions", style="bold")
-    for path in merged.paths:
-        console.print(coverage_line(path))
-    if note:
-        console.print(Text(f"  {note}", style="dim"))
-    if merged.missing:
-        line = f"  no coverage data from: {', '.join(merged.missing)}"
-        console.print(Text(line, style="bold red"), soft_wrap=True)
-    if merged.html is not None:
-        console.print(Text(f"  {merged.html}\n  {merged.xml}"), soft_wrap=True)
-    console.print(Text(f"records: {folder}"), soft_wrap=True)
-    console.print(summary_line(sessions, records, merged))
 
 
 def print_verdict(console: Console, verdict: Verdict, files: Sequence[str] = ()) -> None:
@@ -170,14 +60,22 @@ def server_lines(verdict: Verdict) -> list[str]:
 
 
 def verdict_table(verdict: Verdict) -> Table:
-    """Layers by cells: how many tests passed, in what time, or what is wrong. What was not asked for is a dot."""
+    """Layers by cells: how many tests passed, in what time, or what is wrong. Rows and columns that the run was not
+    asked for are left out, single sessions are a dot."""
     shown = grid(verdict)
+    asked = {one.session for one in verdict.sessions if one.state is not State.NOT_RUN}
+    wanted = [
+        index
+        for index in range(len(shown.columns))
+        if any(one and one.session in asked for one in (places[index] for _, places in shown.rows))
+    ]
     table = Table(show_edge=False, pad_edge=False, header_style="bold")
     table.add_column("layer")
-    for column in shown.columns:
+    for column in (shown.columns[index] for index in wanted):
         table.add_column(Text(f"{column.cell}{' preview' * column.preview}"), justify="right")
     for layer, places in shown.rows:
-        table.add_row(Text(layer), *(place_text(one) for one in places))
+        if any(one and one.session in asked for one in places):
+            table.add_row(Text(layer), *(place_text(places[index]) for index in wanted))
     return table
 
 
@@ -202,12 +100,13 @@ def difference_texts(verdict: Verdict) -> Iterator[Text]:
 
 
 def bad_texts(verdict: Verdict) -> Iterator[Text]:
-    """Every test that did not pass, with the sessions where it did not and, where that says more, on which cells."""
+    """Every test that did not pass and that no reason names, with the sessions and, where that says more, the cells."""
+    named = {one.test for one in verdict.reasons}
     places = {one.subject: one.says for one in verdict.differences if one.kind is DifferenceKind.OUTCOME}
     found: dict[tuple[str, str], list[str]] = {}
     for view in verdict.sessions:
         for test in view.tests:
-            if test.outcome != Outcome.PASSED:
+            if test.outcome != Outcome.PASSED and test.test not in named:
                 found.setdefault((str(test.outcome), test.test), []).append(view.session)
         if view.record and view.record.error:
             found.setdefault(("error", view.record.error.partition("\n")[0]), []).append(view.session)
@@ -238,7 +137,10 @@ def reason_texts(verdict: Verdict) -> Iterator[Text]:
     for one in verdict.reasons[:_BAD]:
         head = "✗" if one.blocking else "· preview, does not block:"
         text = Text(f"{head} {one_line(one.where)}: {one_line(one.what)}", style="bold red" if one.blocking else "dim")
-        yield text.append(f" [{one_line(one.rule)}]\n    {one_line(one.do_next)}", style="not bold")
+        text.append(f" [{one_line(one.rule)}]", style="not bold")
+        for line in clean(one.detail).splitlines()[:_DETAIL]:
+            text.append(f"\n    {line}", style="not bold")
+        yield text.append(f"\n    {one_line(one.do_next)}", style="not bold")
     if len(verdict.reasons) > _BAD:
         yield Text(f"and {len(verdict.reasons) - _BAD} more reasons", style="bold red")
     off = [one.id for one in verdict.rules if not one.on]
