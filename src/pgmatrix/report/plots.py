@@ -16,7 +16,7 @@ from pgmatrix.report.words import count
 
 _WIDTH, _HEIGHT = 560.0, 250.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 548.0, 14.0, 214.0
-_COLOURS = 6
+_COLOURS, _NAME, _ROOM = 6, 44, 24.0
 _STROKES = ("", "dashed", "dotted")
 _TITLES = {
     Kind.BUDGET: "Budgets: times as long, with the bound",
@@ -160,26 +160,30 @@ def _forest(kind: Kind, comparisons: Sequence[Comparison]) -> Plot | None:
     valid = [one for one in comparisons if one.ratio is not None]
     figures = [f for one in valid for f in (one.low, one.high, one.ratio, one.bound) if f is not None and f > 0]
     low, high = min([0.8, *figures]) * 0.95, max([1.25, *figures]) * 1.05
-    across = Scale(low=low, high=high, start=250, end=470, log=True)
+    across = Scale(low=low, high=high, start=250, end=436, log=True)
     height = 24.0 * len(comparisons) + 30
     parts = [line(across(1.0), 4, across(1.0), height - 24, class_="one")]
-    parts += [text(across(at), height - 8, f"{at:g}", text_anchor="middle") for at in _ratio_ticks(low, high)]
+    parts += [text(across(at), height - 8, f"{at:g}", text_anchor="middle") for at in _ratio_ticks(across)]
     for number, one in enumerate(comparisons):
         parts += _comparison(one, across, 18 + 24.0 * number)
     label = f"{_TITLES[kind]}: " + "; ".join(one.why for one in comparisons[:20])
     return Plot(title=_TITLES[kind], svg=drawing(_WIDTH, height, label, parts))
 
 
-def _ratio_ticks(low: float, high: float) -> list[float]:
-    known = [0.1, 0.2, 0.5, 0.8, 1, 1.25, 1.5, 2, 3, 5, 10, 20, 50, 100]
-    found = [one for one in known if low <= one <= high]
-    return found if len(found) <= 6 else [one for one in found if one not in (0.8, 1.25, 1.5, 3)]
+def _ratio_ticks(across: Scale) -> list[float]:
+    """Round ratios that have room beside each other, 1 before all others."""
+    found: list[float] = []
+    for one in (1, 2, 0.5, 5, 10, 0.2, 0.1, 20, 50, 100, 1.5, 0.8, 1.25, 3):
+        room = all(abs(across(one) - across(other)) >= _ROOM for other in found)
+        if across.low <= one <= across.high and room:
+            found.append(one)
+    return found
 
 
 def _comparison(one: Comparison, across: Scale, y: float) -> list[Markup]:
     look = _LOOKS[one.word]
-    name = f"{one.cell} {one.workload} x{one.clients}"
-    parts = [text(0, y + 4, name if len(name) < 40 else name[:39] + "…", class_="ink")]
+    name = _row_name(one)
+    parts = [text(0, y + 4, name if len(name) <= _NAME else name[: _NAME - 1] + "…", class_="ink")]
     title = element("title", f"{one.measured} beside {one.beside}: {one.why}")
     if one.ratio is None:
         return [*parts, text(_RIGHT + 10, y + 4, str(one.word), text_anchor="end")]
@@ -189,3 +193,11 @@ def _comparison(one: Comparison, across: Scale, y: float) -> list[Markup]:
         parts.append(line(across(one.bound), y - 8, across(one.bound), y + 8, class_="bound"))
     parts.append(element("circle", title, class_=f"dot {look}", cx=across(one.ratio), cy=y, r=4.5))
     return [*parts, text(_RIGHT + 10, y + 4, f"{one.ratio:.2f} {one.word}", text_anchor="end")]
+
+
+def _row_name(one: Comparison) -> str:
+    """What is compared, and where: of the cell only what the two do not differ in."""
+    major, _, driver = one.cell.partition("-")
+    where = {Kind.DRIVERS: major, Kind.MAJORS: driver}.get(one.kind, one.cell)
+    clients = f" x{one.clients}" if one.clients != 1 else ""
+    return f"{where} {one.workload}{clients}: {one.measured} / {one.beside}"

@@ -118,6 +118,23 @@ def test_an_interval_is_drawn_from_low_to_high() -> None:
     assert plot.svg.count("point-read takes 1.9 to 2.1 times") == 2
 
 
+@pytest.mark.parametrize(
+    ("kind", "clients", "said"),
+    [
+        (perf.Kind.BUDGET, 1, "pg16-asyncpg point-read: a / b"),
+        (perf.Kind.VARIANTS, 16, "pg16-asyncpg point-read x16: a / b"),
+        (perf.Kind.DRIVERS, 1, "pg16 point-read: a / b"),
+        (perf.Kind.MAJORS, 1, "asyncpg point-read: a / b"),
+    ],
+)
+def test_a_comparison_says_what_is_compared_where(kind: perf.Kind, clients: int, said: str) -> None:
+    """A row names the two, and of the cell what they have in common."""
+    one = replace(a_perf_run().comparisons[0], kind=kind, clients=clients, measured="a", beside="b")
+    (plot,) = plots(a_perf_run(series=(), comparisons=(one,)))
+
+    assert f">{said}</text>" in plot.svg
+
+
 def test_what_is_invalid_has_no_dot() -> None:
     """A comparison without a ratio is a row that says so."""
     bad = replace(a_perf_run().comparisons[0], ratio=None, low=None, high=None, word=perf.Word.INVALID)
