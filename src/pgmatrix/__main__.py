@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pgmatrix import __version__
 from pgmatrix.clients import driver_version, installed_drivers
@@ -22,6 +23,10 @@ from pgmatrix.fanout.commands import add_commands, print_job_matrix
 from pgmatrix.matrix import Cell, Session
 from pgmatrix.perf.options import add_options
 from pgmatrix.records import Record
+
+if TYPE_CHECKING:
+    from pgmatrix.report.files import Files
+    from pgmatrix.verdict import Verdict
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -137,24 +142,13 @@ def _plan(options: argparse.Namespace, config: Config) -> int:
 
 
 def _report(options: argparse.Namespace, config: Config) -> int:
+    """Leave the reports of a run beside it, and print its matrix; only an error makes an exit code."""
     from rich.console import Console
 
-    from pgmatrix import coverage, records
-    from pgmatrix.report.terminal import print_report
+    from pgmatrix.report.terminal import print_run
 
-    folder = (options.folder or _last_run(config)).absolute()
-    try:
-        names = json.loads((folder / "plan.json").read_text(encoding="utf-8"))["sessions"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"{folder} is not the folder of a run: {error}", do_next="name one below .pgmatrix/runs"
-        ) from error
-    sessions = [Session.parse(name) for name in names]
-    found = {record.session: record for record in records.read_all(folder)}
-    whole = set(config.matrix.sessions) <= set(sessions)
-    merged = coverage.merge(folder, config.root, names, config["coverage"] if whole else {})
-    note = "" if whole else "thresholds by path are for the whole matrix"
-    print_report(Console(), sessions, found, merged, folder, note=note)
+    found, kept = _judged((options.folder or _last_run(config)).absolute(), config, pages=True)
+    print_run(Console(), found, [f"report: {kept.html}"] if kept else [])
     return 0
 
 
@@ -202,29 +196,39 @@ def _gate(options: argparse.Namespace, config: Config) -> int:
     """Judge, leave the reports beside the run, and print them. Exit code 1 where it may not ship."""
     from rich.console import Console
 
-    from pgmatrix.gate import gather, judge
+    from pgmatrix.gate import judge
     from pgmatrix.gate.policy import policy
-    from pgmatrix.report import files
     from pgmatrix.report.terminal import print_verdict
 
-    rules = policy(config, judge.IDS)
     if options.rules:
-        print("\n".join(f"{one.id}: {one.says}{' (off)' * (one.id in rules.off)}" for one in judge.RULES))
+        off = policy(config, judge.IDS).off
+        print("\n".join(f"{one.id}: {one.says}{' (off)' * (one.id in off)}" for one in judge.RULES))
         return 0
     place = (options.place or _last_run(config)).absolute()
-    try:
-        of = gather.of_file(place, rules) if place.is_file() else gather.of_run(place, config, rules)
-    except OSError as error:
-        raise RecordError(f"{place} cannot be judged: {error}", do_next="make it readable and writable") from error
-    found, written = judge.judge(*of), []
-    if place.is_dir():
-        kept = files.write(place, found, step_summary=os.environ.get("GITHUB_STEP_SUMMARY", ""))
-        written = [str(path) for path in (kept.html, kept.markdown, kept.junit, kept.json)]
+    found, kept = _judged(place, config, step_summary=os.environ.get("GITHUB_STEP_SUMMARY", ""))
     if options.json:
         print(found.to_json())
     else:
-        print_verdict(Console(), found, written)
+        written = [kept.html, kept.markdown, kept.junit, kept.json] if kept else []
+        print_verdict(Console(), found, [str(path) for path in written])
     return 0 if found.ship else 1
+
+
+def _judged(
+    place: Path, config: Config, *, pages: bool = False, step_summary: str = ""
+) -> tuple[Verdict, Files | None]:
+    """The verdict on a run's folder, with its reports written there, or on a JUnit file. `pages`: coverage's too."""
+    from pgmatrix.gate import gather, judge
+    from pgmatrix.gate.policy import policy
+    from pgmatrix.report import files
+
+    rules = policy(config, judge.IDS)
+    try:
+        of = gather.of_file(place, rules) if place.is_file() else gather.of_run(place, config, rules, pages=pages)
+    except OSError as error:
+        raise RecordError(f"{place} cannot be judged: {error}", do_next="make it readable and writable") from error
+    found = judge.judge(*of)
+    return found, files.write(place, found, step_summary=step_summary) if place.is_dir() else None
 
 
 def _last_run(config: Config) -> Path:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pgmatrix import __version__, coverage, junit, plain, records
@@ -45,8 +45,11 @@ def read_plan(folder: Path) -> Plan:
         ) from error
 
 
-def of_run(folder: Path, config: Config, policy: Policy) -> tuple[Evidence, RunView]:
-    """The evidence in a run's `folder` against the table of `config`. Raises RecordError where it is no run's."""
+def of_run(folder: Path, config: Config, policy: Policy, *, pages: bool = False) -> tuple[Evidence, RunView]:
+    """The evidence in a run's `folder` against the table of `config`; with `pages` coverage's own reports are made too.
+
+    Raises RecordError where it is no run's.
+    """
     plan = read_plan(folder)
     files = list(_own_files(folder, "records", ".json"))
     found = _Records()
@@ -56,7 +59,7 @@ def of_run(folder: Path, config: Config, policy: Policy) -> tuple[Evidence, RunV
     strangers = [f"records/{name}.json" for name, _ in files if name not in names]
     strangers += [f"the plan's session {name!r}" for name in plan.sessions if name not in names]
     run = plan.run or folder.name
-    merged, coverage_problem = _coverage(folder, config, policy)
+    merged, coverage_problem = _coverage(folder, config, policy, pages=pages)
     speed, perf_problem = _perf(folder)
     known = {name: record for name, record in found.records.items() if name in names}
     evidence = Evidence(
@@ -138,16 +141,18 @@ def _junit(folder: Path, name: str) -> JUnit | str:
         return error.wanted
 
 
-def _coverage(folder: Path, config: Config, policy: Policy) -> tuple[coverage.Merged | None, str]:
+def _coverage(folder: Path, config: Config, policy: Policy, *, pages: bool) -> tuple[coverage.Merged | None, str]:
     """The merged coverage of the cells that count: a preview neither blocks nor helps."""
     names = [str(one) for one in config.matrix.sessions if str(one.cell) not in policy.preview]
     outside = [path.name for path in (folder / "coverage").glob("*") if _unreadable(path, folder)]
     if outside:
         return None, f"coverage/{outside[0]} leads out of the run's folder, or is no file"
     try:
-        return coverage.merge(folder, config.root, names, config["coverage"], pages=False), ""
+        merged = coverage.merge(folder, config.root, names, config["coverage"], pages=pages)
     except RecordError as error:
         return None, error.wanted
+    html, xml = (path and path.relative_to(folder) for path in (merged.html, merged.xml))
+    return replace(merged, html=html, xml=xml), ""
 
 
 def _perf(folder: Path) -> tuple[perf.PerfRun | None, str]:

@@ -162,7 +162,7 @@ RULES: tuple[Rule, ...] = (
     rule(strangers, "strangers", "the folder holds nothing of another table"),
     rule(same_run, "same-run", "every record is of this run", State.STALE),
     rule(same_commit, "same-commit", "every record is of the commit that is judged", State.STALE),
-    rule(committed, "committed", "the sources were those of the commit", State.STALE),
+    rule(committed, "committed", "the sources were those of the commit"),
     rule(finished, "finished", "every session came to its end", State.TIMED_OUT),
     rule(started, "started", "every session could start", State.EMPTY),
     rule(exit_code, "exit-code", "pytest ended with exit code 0, or with 1 for the tests that failed", State.CRASHED),

@@ -16,13 +16,17 @@ from pgmatrix.verdict import SessionView, State, Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A session in the matrix: its mark, a short text beside it (`213`, or what is wrong), what passed, its time."""
+    """A session in the matrix: its mark, a short text beside it (`213`, or what is wrong), what passed, its time.
+
+    `counted`: all its tests passed, so their number says more than words; whether a rule objects is in the mark.
+    """
 
     session: str
     tone: Tone
     mark: str
     short: str
     passed: int
+    counted: bool
     time: str
     label: str
     preview: bool
@@ -64,7 +68,7 @@ def place(view: SessionView) -> Place:
     """How one session looks."""
     passed = view.count(Outcome.PASSED)
     note = one_line(view.note) or str(view.state)
-    short = f"{passed:,}" if view.state is State.GREEN else note
+    counted = view.state is State.GREEN or (view.state is State.UNPROVEN and passed == len(view.tests) > 0)
     time = duration(view.seconds) if view.record else ""
     said = [f"{clean(view.session)}: {view.state}"]
     said += [note] * (note != str(view.state))
@@ -73,8 +77,9 @@ def place(view: SessionView) -> Place:
         session=clean(view.session),
         tone=tone(view.state),
         mark=MARKS[tone(view.state)],
-        short=short,
+        short=f"{passed:,}" if counted else note,
         passed=passed,
+        counted=counted,
         time=time,
         label=", ".join(said + ["preview, never blocks"] * view.preview),
         preview=view.preview,

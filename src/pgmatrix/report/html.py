@@ -22,7 +22,7 @@ from pgmatrix.report.grid import grid, place
 from pgmatrix.report.history import Summary
 from pgmatrix.report.page_data import embedded, page_data
 from pgmatrix.report.plots import plots
-from pgmatrix.report.words import clean, duration, moment
+from pgmatrix.report.words import clean, duration, moment, one_line
 from pgmatrix.verdict import Verdict
 
 _SCRIPTS = ("model.js", "elements.js", "lists.js", "sheet.js")
@@ -37,6 +37,7 @@ def render(verdict: Verdict, history: Sequence[Summary] = ()) -> str:
     return page.render(
         verdict=verdict,
         run=verdict.run,
+        headline=one_line(verdict.headline),
         policy=_policy(css, script),
         icon=_icon(ship=verdict.ship),
         css=Markup(css),  # noqa: S704 - this package's own file

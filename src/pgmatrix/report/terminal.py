@@ -5,7 +5,8 @@ Renders values; judges nothing but the colour of a cell.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from rich.console import Console
 from rich.table import Table
@@ -14,8 +15,8 @@ from rich.text import Text
 from pgmatrix.matrix import Cell, Session
 from pgmatrix.records import Outcome
 from pgmatrix.report.grid import Place, grid
-from pgmatrix.report.words import MARKS, Tone, clean, one_line
-from pgmatrix.verdict import DifferenceKind, State, Verdict
+from pgmatrix.report.words import MARKS, Tone, clean, count, one_line
+from pgmatrix.verdict import DifferenceKind, SessionView, State, Verdict
 
 _MOST, _BAD, _DETAIL = 12, 200, 3
 _STYLES = {Tone.GOOD: "green", Tone.WARN: "bold yellow", Tone.BAD: "bold red", Tone.IDLE: "dim"}
@@ -25,28 +26,50 @@ def plan_lines(sessions: Sequence[Session], reasons: Mapping[Cell, str], jobs: i
     """What will run, and on which provider."""
     cells = sorted({session.cell for session in sessions})
     layers = list(dict.fromkeys(session.layer for session in sessions))
-    counts = [_count(len(sessions), "session"), _count(len(layers), "layer"), _count(len(cells), "cell")]
+    counts = [count(len(sessions), "session"), count(len(layers), "layer"), count(len(cells), "cell")]
     lines = [f"{counts[0]}: {counts[1]} ({', '.join(layers)}) on {counts[2]}, {jobs} at a time"]
     lines += [f"  {cell}: {reasons[cell]}" for cell in cells]
     return lines
 
 
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'s' * (number != 1)}"
-
-
 def print_verdict(console: Console, verdict: Verdict, files: Sequence[str] = ()) -> None:
     """The whole report of a verdict, its headline last; `files` are where the other reports are."""
+    headline = Text(one_line(verdict.headline), style="bold green" if verdict.ship else "bold red")
+    _print(console, verdict, [*coverage_texts(verdict), *reason_texts(verdict)], files, headline)
+
+
+def print_run(console: Console, verdict: Verdict, files: Sequence[str] = ()) -> None:
+    """The report at the end of a run. Of a part of the matrix, which never ships, only what concerns that part."""
+    asked = [one for one in verdict.sessions if one.state is not State.NOT_RUN]
+    if len(asked) == len(verdict.sessions):
+        print_verdict(console, verdict, files)
+        return
+    names = {one.session for one in asked}
+    about = [one for one in verdict.reasons if one.sessions and names.issuperset(one.sessions)]
+    part = replace(verdict, reasons=tuple(about), rules=())
+    _print(console, part, reason_texts(part), files, part_text(verdict, asked))
+
+
+def part_text(verdict: Verdict, asked: Sequence[SessionView]) -> Text:
+    """How a part of the matrix went, in one line."""
+    green = sum(one.record.green for one in asked if one.record)
+    percent = f", coverage {verdict.coverage.percent:.1f} %" if verdict.coverage else ""
+    said = f"{green} of {count(len(asked), 'session')} green, {verdict.count(Outcome.PASSED)} tests passed{percent}"
+    style = "bold green" if green == len(asked) > 0 else "bold red"
+    return Text(f"{said}; a part of the {count(len(verdict.sessions), 'session')}, so not judged", style=style)
+
+
+def _print(console: Console, verdict: Verdict, texts: Iterable[Text], files: Sequence[str], headline: Text) -> None:
     console.rule("pgmatrix")
     for line in server_lines(verdict):
         _say(console, line)
     if verdict.run.cells and verdict.sessions:
         console.print(verdict_table(verdict))
-    for text in [*difference_texts(verdict), *bad_texts(verdict), *coverage_texts(verdict), *reason_texts(verdict)]:
+    for text in [*difference_texts(verdict), *bad_texts(verdict), *texts]:
         console.print(text, soft_wrap=True)
     for path in files:
         _say(console, path)
-    console.print(Text(clean(verdict.headline), style="bold green" if verdict.ship else "bold red"), soft_wrap=True)
+    console.print(headline, soft_wrap=True)
 
 
 def _say(console: Console, line: str) -> None:
@@ -83,8 +106,10 @@ def place_text(one: Place | None) -> Text:
     """One place of the matrix."""
     if one is None or one.tone is Tone.IDLE:
         return Text(MARKS[Tone.IDLE], style="dim")
+    if one.counted:
+        return Text(f"{one.passed:,} {one.mark} {one.time:>7}", style=_STYLES[one.tone])
     passed = f"{one.passed:,} ✓ {one.time:>7}" if one.time else ""
-    words = passed if one.tone is Tone.GOOD else "\n".join(filter(None, (f"{one.mark} {one.short}", passed)))
+    words = "\n".join(filter(None, (f"{one.mark} {one.short}", passed)))
     return Text(words, style=_STYLES[one.tone])
 
 

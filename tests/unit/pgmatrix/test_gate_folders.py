@@ -402,7 +402,7 @@ def test_the_command_refuses_a_folder_that_cannot_be_read(
     """What the system refuses is an error with its reason."""
     folder = a_run(project / "run")
 
-    def refuse(*args: object) -> None:
+    def refuse(*args: object, **options: object) -> None:
         raise PermissionError("no")
 
     monkeypatch.setattr(gather, "of_run", refuse)

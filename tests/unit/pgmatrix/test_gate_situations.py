@@ -206,7 +206,7 @@ SITUATIONS = (
         name="the sources were not committed",
         changes=(with_records(*NAMES, dirty=True),),
         reasons=("[committed] all 8 sessions: the sources were not committed; commit, and run it again",),
-        states=dict.fromkeys(NAMES, State.STALE),
+        states=dict.fromkeys(NAMES, State.UNPROVEN),
     ),
     Situation(
         name="a session was killed",

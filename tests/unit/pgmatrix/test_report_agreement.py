@@ -16,7 +16,7 @@ from rich.console import Console
 
 from pgmatrix.report import html, junit_xml, markdown, schema
 from pgmatrix.report.terminal import print_verdict
-from pgmatrix.report.words import clean
+from pgmatrix.report.words import clean, one_line
 from pgmatrix.verdict import State, Verdict
 from tests.unit.pgmatrix.verdicts import verdicts
 
@@ -86,8 +86,9 @@ def test_all_reports_say_the_same(verdict: Verdict) -> None:
     value = json.loads(verdict.to_json())
     word = "Ship" if verdict.ship else "Do not ship"
 
-    assert lines[-1] == verdict.headline
-    assert ("description", verdict.headline) in [(one.get("name"), one.get("content")) for one, _ in page.find("meta")]
+    headline = one_line(verdict.headline)
+    assert lines[-1].rstrip() == headline.rstrip()
+    assert ("description", headline) in [(one.get("name"), one.get("content")) for one, _ in page.find("meta")]
     assert [text.strip("✓✗") for _, text in page.find("h1")] == [word]
     assert mark.splitlines()[0] in (f"## ✅ {word}", f"## ❌ {word}")
     assert mark.splitlines()[2] == markdown.escaped(verdict.headline)
