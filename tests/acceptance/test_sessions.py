@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 
 import pytest
@@ -57,14 +58,20 @@ def test_another_major_is_data(nox: Nox) -> None:
 
 
 def test_a_run_ends_with_one_matrix_one_coverage_and_one_line(serial: Ran) -> None:
-    """A green run says first what it will do, and last how it went."""
+    """A green run says first what it will do, then which session ended how, and last where its page is."""
     lines = serial.output.splitlines()
 
     assert serial.code == 0, serial.output
     assert any(line.startswith("2 sessions: 1 layer (transactions) on 2 cells, 1 at a time") for line in lines)
     assert any("pg15-psycopg: embedded (asked for)" in line for line in lines)
     assert any(line.startswith("layer") and "pg15-psycopg" in line and "pg16-asyncpg" in line for line in lines)
+    ended = [line for line in lines if re.match(r"\d of 2  pg1[56]-\w+-transactions  ✓ \d+ passed, [\d.]+ s$", line)]
+    assert [line[:6] for line in ended] == ["1 of 2", "2 of 2"]
+    assert serial.folder is not None
+    assert lines[-2] == f"report: {serial.folder / 'report.html'}"
+    assert (serial.folder / "report.html").is_file()
     assert lines[-1].startswith("2 of 2 sessions green, ")
+    assert lines[-1].endswith("; a part of the 28 sessions, so not judged")
 
 
 def test_records_say_what_really_ran(serial: Ran) -> None:
@@ -115,7 +122,7 @@ def test_a_session_without_tests_is_red_and_the_matrix_is_printed(nox: Nox) -> N
 
     assert ran.code != 0
     assert "no test ran" in ran.output
-    assert ran.output.splitlines()[-1].startswith("0 of 1 sessions green")
+    assert ran.output.splitlines()[-1].startswith("0 of 1 session green")
 
 
 def test_what_follows_two_dashes_goes_to_pytest(nox: Nox) -> None:
@@ -124,7 +131,7 @@ def test_what_follows_two_dashes_goes_to_pytest(nox: Nox) -> None:
 
     assert ran.code == 0, ran.output
     assert ran.output.count("Running session plan") == 1
-    assert "1 of 1 sessions green, " in ran.output.splitlines()[-1]
+    assert "1 of 1 session green, " in ran.output.splitlines()[-1]
 
 
 def test_a_failing_session_does_not_hide_the_others(nox: Nox) -> None:
