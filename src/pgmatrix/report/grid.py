@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pgmatrix.gate.where import sessions
 from pgmatrix.records import Outcome
 from pgmatrix.report.words import MARKS, Tone, clean, count, duration, one_line, tone
 from pgmatrix.verdict import SessionView, State, Verdict
@@ -94,6 +95,12 @@ def server_line(facts: Mapping[str, Any]) -> str:
     words = [f"PostgreSQL {facts.get('server_version', '?')}", f"pgvector {vector or '-'}"]
     words += [f"{facts.get('driver', '?')} {facts.get('driver_version', '')}".strip(), str(facts.get("provider", "?"))]
     return clean(", ".join(words))
+
+
+def without_coverage(verdict: Verdict) -> str:
+    """Which sessions left no coverage data, in few words; empty where all did."""
+    missing = verdict.coverage.missing if verdict.coverage else ()
+    return one_line(sessions(missing, [one.session for one in verdict.sessions])) if missing else ""
 
 
 def _place_or_none(view: SessionView | None) -> Place | None:

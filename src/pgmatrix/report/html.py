@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from pgmatrix.records import Outcome
 from pgmatrix.report import charts, views
-from pgmatrix.report.grid import grid, place
+from pgmatrix.report.grid import grid, place, without_coverage
 from pgmatrix.report.history import Summary
 from pgmatrix.report.page_data import embedded, page_data
 from pgmatrix.report.plots import plots
@@ -55,6 +55,7 @@ def render(verdict: Verdict, history: Sequence[Summary] = ()) -> str:
         not_passed=f"{not_passed:,}",
         results=results,
         coverage_cells=_coverage_cells(verdict),
+        without_coverage=without_coverage(verdict),
         timeline=charts.timeline(verdict.sessions),
         slowest=views.slowest(verdict),
         history=history[::-1],

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from pgmatrix.records import Outcome
-from pgmatrix.report.grid import Place, grid, place
+from pgmatrix.report.grid import Place, grid, place, without_coverage
 from pgmatrix.report.words import MARKS, Tone, clean, count, duration, moment, one_line
 from pgmatrix.verdict import Reason, SessionView, Verdict
 
@@ -155,7 +155,7 @@ def _coverage(verdict: Verdict) -> Iterator[str]:
     yield f"### Coverage {verdict.coverage.percent:.1f} %"
     yield ""
     if verdict.coverage.missing:
-        yield f"No coverage data from: {escaped(', '.join(verdict.coverage.missing))}"
+        yield f"No coverage data from: {escaped(without_coverage(verdict))}"
         yield ""
     if verdict.coverage.paths:
         yield _row(["path", "percent", "wanted", ""])

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from pgmatrix.matrix import Cell, Session
 from pgmatrix.records import Outcome
-from pgmatrix.report.grid import Place, grid
+from pgmatrix.report.grid import Place, grid, without_coverage
 from pgmatrix.report.words import MARKS, Tone, clean, count, one_line
 from pgmatrix.verdict import DifferenceKind, SessionView, State, Verdict
 
@@ -154,7 +154,7 @@ def coverage_texts(verdict: Verdict) -> Iterator[Text]:
         words = f"  {path.percent:6.1f} % of {path.wanted:g} %  {one_line(path.path)} {state}"
         yield Text(words, style="green" if path.met else "bold red")
     if verdict.coverage.missing:
-        yield Text(f"  no coverage data from: {one_line(', '.join(verdict.coverage.missing))}", style="bold red")
+        yield Text(f"  no coverage data from: {without_coverage(verdict)}", style="bold red")
 
 
 def reason_texts(verdict: Verdict) -> Iterator[Text]:
