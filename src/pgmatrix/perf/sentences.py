@@ -45,8 +45,8 @@ def _baseline(found: Sequence[Comparison], baseline: BaselineFacts) -> Iterator[
         faster = sum(one.word is Word.FASTER for one in found)
         noise = sum(one.word is Word.WITHIN_NOISE for one in found)
         yield (
-            f"since the baseline of {baseline.commit[:12] or 'an unknown commit'}: {len(bad)} slower or not to be judged,"
-            f" {faster} faster, {noise} within noise"
+            f"since the baseline of {baseline.commit[:12] or 'an unknown commit'}: "
+            f"{len(bad)} slower or not to be judged, {faster} faster, {noise} within noise"
         )
         yield from (one.why for one in bad)
 
