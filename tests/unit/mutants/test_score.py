@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.mutants.score import GOAL, Score, score, select, total
+from plant.validators import constitution
+from tests.mutants.score import GOAL, SERVED, Score, score, select, total
 
 CODES = {"a__1": 1, "a__2": 3, "a__3": 36, "a__4": -24, "a__5": 0, "a__6": 33, "a__7": None, "a__8": 35, "a__9": -11}
 
@@ -16,6 +17,14 @@ def test_noticed_is_what_failed_a_test_or_never_ended() -> None:
     assert (found.killed, found.timeout, found.untested) == (2, 2, 1)
     assert found.survivors == ("a__5", "a__6", "a__7", "a__8", "a__9")
     assert (found.mutants, round(found.percent, 1)) == (9, 44.4)
+
+
+def test_what_asks_a_server_is_left_out() -> None:
+    """Functions of SQL in a pure module count neither way, and each of them is there."""
+    name = "plant.validators.constitution.x_review"
+
+    assert score("plant.validators.constitution", {f"{name}__mutmut_1": 0, f"{name}er__mutmut_1": 1}).mutants == 1
+    assert all(hasattr(constitution, one.rpartition(".x_")[2]) for one in SERVED)
 
 
 @pytest.mark.parametrize(

@@ -269,3 +269,28 @@ def test_rules_of_types_say_what_to_do() -> None:
         "name has no value: every industry needs one.",
         "code is missing: a regulated industry names its code, by which its supervisor is found.",
     ]
+    assert [violation.message for violation in check_type(skill(embedding=[1.0] * 384))] == [
+        "embedding_model is missing: name the model the embedding came from."
+    ]
+    assert [violation.message for violation in check_type(skill(embedding_model="m"))] == [
+        "embedding is missing: embed the skill, or leave embedding_model empty too."
+    ]
+    assert [violation.message for violation in check_type(Team(name="t", status="active"))] == [
+        "mission is missing: an active team says what it is for."
+    ]
+    itself = Agent(id=FAR, name="a", skill_id=FAR, job_role_id=uuid4(), industry_id=uuid4())
+    assert [violation.message for violation in check_type(itself)] == [
+        "skill_id is the agent itself: refer to an entity of the right type."
+    ]
+
+
+def test_flaws_of_every_generation_are_returned() -> None:
+    """What is wrong with a predecessor is not forgotten when the next one is judged."""
+    first = skill(governance_agent_id="b", status="archived")
+    second = skill(status="active", supersedes_id=first.id)
+    found = check_supersession(skill(status="active", supersedes_id=second.id), [first, second])
+
+    assert [violation.message.partition(":")[0] for violation in found] == [
+        "the superseded entity is still in use",
+        "the superseded entity belongs to another governance agent",
+    ]

@@ -52,9 +52,9 @@ def test_all_flaws_of_one_vector() -> None:
     ]
 
 
-@pytest.mark.parametrize("value", [np.zeros(384), np.full(384, 1e-60)])
+@pytest.mark.parametrize("value", [np.zeros(384), np.full(384, 1e-60), np.full(384, 1e30)])
 def test_zero_vectors(value: Any) -> None:
-    """Zero, also zero only after rounding to float32, has no direction."""
+    """A length of zero, also only after rounding to float32, or beyond float32 is no direction."""
     assert [violation.message for violation in check_vector(value)] == [
         "embedding has no direction: pass one whose length is neither zero nor beyond float32, or None."
     ]
@@ -80,6 +80,8 @@ def test_many_vectors() -> None:
 
     assert [violation.field for violation in found] == ["embeddings[1]", "embeddings[2]"]
     assert check_vectors([[1.0, 0.0]], dimension=2, unit=True) == []
+    assert check_vectors([[2.0, 0.0]], dimension=2) == []
+    assert [violation.field for violation in check_vectors([[2.0, 0.0]], dimension=2, field="v", unit=True)] == ["v[0]"]
 
 
 def test_models_that_cannot_be_compared() -> None:
@@ -93,4 +95,5 @@ def test_models_that_cannot_be_compared() -> None:
             message="embedding_model differs between the skills (None, m1, m2): embed all of them with one model.",
         )
     ]
+    assert len(check_comparable(skills[:2])) == 1
     assert check_comparable([*skills[:1], Skill(embedding_model="other")]) == []
