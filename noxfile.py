@@ -32,7 +32,7 @@ SESSIONS = [nox.param(str(one), id=str(one), tags=list(one.tags)) for one in TAB
 # Tags of their own, so that `-t pg16` means integration sessions.
 CELLS = [nox.param(str(one), id=str(one), tags=["perf", f"perf-{one}"]) for one in TABLE.matrix.cells]
 PYTHON = f"py{sys.version_info.major}.{sys.version_info.minor}"
-EXTRAS = "container,embedded,plant"
+EXTRAS = "container,embedded,perf,plant"
 INSTALLS = {str(driver): ["-e", f".[{driver},{EXTRAS}]", "--group", "test"] for driver in TABLE.matrix.drivers} | {
     "dev": ["-e", f".[asyncpg,psycopg,{EXTRAS}]", *"--group dev --group lint --group types".split()],
 }

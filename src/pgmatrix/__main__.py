@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -153,6 +154,8 @@ def _report(options: argparse.Namespace, config: Config) -> int:
 
 
 def _perf(options: argparse.Namespace, config: Config) -> int:
+    if find_spec("numpy") is None:
+        raise ConfigError("pgmatrix perf needs NumPy, which is not installed", do_next='pip install "pgmatrix[perf]"')
     from pgmatrix.measure import run
 
     return run(options, config)

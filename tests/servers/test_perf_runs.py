@@ -21,6 +21,7 @@ CELL = f"pg16-{installed_drivers()[0]}"
 OFFER = """
 import asyncio, os, signal
 
+from pgmatrix.errors import PgMatrixError
 from pgmatrix.perf.contender import Looped
 from pgmatrix.perf.results import Role
 
@@ -49,6 +50,8 @@ class Work(Looped):
     async def slice(self, clients, seconds):
         if self.workload == "odd" and self.variant == "layer":
             SLICES.append(clients)  # the first warms, from the third on there is trouble
+            if TROUBLE == "refusal" and len(SLICES) > 2:
+                raise PgMatrixError("this cannot be measured", do_next="mend it")
         return await Looped.slice(self, clients, seconds)
 
     async def plan(self):
@@ -142,6 +145,7 @@ def test_a_baseline_sees_a_slowdown_put_in_on_purpose(tmp_path: Path, ground: Gr
         ("errors", "operations failed, most with RuntimeError: it does not work"),
         ("server", f"{CELL}: its server ended during odd layer x"),
         ("process", f"{CELL}: its process ended with exit code 7; what it said is above"),
+        ("refusal", f"{CELL}: this cannot be measured;  do    mend it"),
         ("start", f"{CELL}: its process ended with exit code 1; what it said is above"),
     ],
 )

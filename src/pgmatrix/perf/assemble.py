@@ -82,6 +82,8 @@ def _one(conductor: Conductor, name: Mapping[str, Any], offer: Mapping[str, Any]
         return Series(**name, role=role, outcome=Outcome.ABSENT, why=offer["absent"])
     if conductor.quick and key.clients > 1 and key.clients not in QUICK_SWEEP:
         return Series(**name, role=role, outcome=Outcome.ABSENT, why="a quick run leaves it out")
+    if key in conductor.late:
+        return Series(**name, role=role, outcome=Outcome.ABSENT, why="the time was up before its turn")
     told = conductor.told.get(Key(**{**name, "clients": 1}), {})
     return series(name, role, conductor.found.get(key), told=told, why=conductor.broken.get(key, ""))
 

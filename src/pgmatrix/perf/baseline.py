@@ -98,12 +98,12 @@ def _ratio(shelf: Shelf, one: Series, old: Shelf, before: Series) -> tuple[Inter
 def _logs(shelf: Shelf, one: Series) -> list[float]:
     """Of each round, the logarithm of the time, divided by the bare driver's where there is one."""
     bare = next((s for s in shelf.series if _is_bare_of(one, s)), None)
-    beside = {round_.number: round_.p50 for round_ in bare.rounds} if bare else None
+    beside = {round_.number: round_.p25 for round_ in bare.rounds} if bare else None
     found = []
     for round_ in one.rounds:
         by = 1.0 if beside is None else beside.get(round_.number)
-        if round_.p50 and by:
-            found.append(math.log(round_.p50 / by))
+        if round_.p25 and by:
+            found.append(math.log(round_.p25 / by))
     return found
 
 

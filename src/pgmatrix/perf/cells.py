@@ -63,6 +63,9 @@ class CellProcess:
             await self._gone()
             return None
         answer = await self._hear(PATIENCE + order.get("seconds", 0.0))
+        if answer is not None and "problem" in answer:
+            self.problem = answer["problem"].replace("\n", ";")
+            return None
         if answer is not None and answer.get("dead"):
             self.problem = f"its server ended during {_what(order)}: {answer['dead']}"
         return answer

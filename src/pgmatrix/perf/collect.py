@@ -1,4 +1,4 @@
-"""Owns how slices become a series: every latency kept for the percentiles, one p50 a round for ratios. Pure."""
+"""Owns how slices become a series: every latency kept for the percentiles, one p25 a round for ratios. Pure."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Collected:
         """One slice, as a worker answers."""
         found: list[int] = answer["latencies"]
         failed = sum(answer["errors"].values())
-        p50 = statistics.median(found) / 1e6 if found else None
-        one = Round(number=number, operations=len(found), errors=failed, seconds=answer["seconds"], p50=p50)
+        p50, p25 = statistics.median(found) / 1e6 if found else None, percentile(sorted(found), 0.25)
+        one = Round(number=number, operations=len(found), errors=failed, seconds=answer["seconds"], p50=p50, p25=p25)
         self.rounds.append(one)
         self.latencies += found
         self.seconds += answer["seconds"]

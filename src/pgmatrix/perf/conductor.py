@@ -40,6 +40,7 @@ class Conductor:
     broken: dict[Key, str] = field(default_factory=dict)
     warm: dict[Key, float | None] = field(default_factory=dict)
     roles: dict[tuple[str, str], str] = field(default_factory=dict)
+    late: set[Key] = field(default_factory=set)
     rounds: int = 0
 
     async def run(self) -> None:
@@ -71,14 +72,12 @@ class Conductor:
         end = deadline - ENDING - (len(self.cells) * (load + 2.0) if goal else 0.0)
         await self._round(schedule.judged(blocks), -1)  # warms, and is not counted
         self._forget()
-        await self._round(schedule.sweep(blocks), 0)
+        await self._sweep(blocks, time.monotonic() + schedule.SWEEP * max(0.0, end - time.monotonic()))
         fewest = schedule.QUICK_FEWEST if self.quick else schedule.FEWEST
         for number in schedule.rounds(end, time.monotonic, fewest=fewest, most=schedule.MOST):
             await self._round(schedule.judged(blocks), number)
             self.rounds = number + 1
             self.say(f"round {self.rounds}: {max(0.0, end - time.monotonic()):.0f} s left")
-        for number in schedule.rounds(end, time.monotonic, fewest=0, most=3):
-            await self._round(schedule.sweep(blocks), number + 1)
         await self._describe(blocks)
         if goal is not None:
             await self._carry(goal, load)
@@ -87,6 +86,16 @@ class Conductor:
         for block in blocks:
             for key in block.turn(max(0, number)):
                 await self._slice(key, number)
+
+    async def _sweep(self, blocks: Sequence[Block], end: float) -> None:
+        """More clients, few and short operations first; what time does not allow is late."""
+        for block in schedule.sweep(blocks, self.warm):
+            if time.monotonic() > end:
+                self.late.update(block.contenders)
+                continue
+            for number in range(1 if self.quick else schedule.SWEEPS):
+                for key in block.turn(number):
+                    await self._slice(key, number)
 
     async def _slice(self, key: Key, number: int) -> None:
         cell = next(one for one in self.cells if str(one.cell) == key.cell)

@@ -75,8 +75,8 @@ def interval(one: Series, other: Series) -> tuple[Interval | None, str]:
     for each in (one, other):
         if each.outcome is not Outcome.MEASURED:
             return None, f"{each.cell} {each.variant} is {each.outcome}: {each.why}"
-    mine = {round_.number: round_.p50 for round_ in one.rounds}
-    pairs = [(mine[r.number], r.p50) for r in other.rounds if mine.get(r.number) and r.p50]
+    mine = {round_.number: round_.p25 for round_ in one.rounds}
+    pairs = [(mine[r.number], r.p25) for r in other.rounds if mine.get(r.number) and r.p25]
     if len(pairs) < FEWEST:
         return None, f"only {len(pairs)} rounds were measured side by side, {FEWEST} are needed"
     return paired([mine_ or 0.0 for mine_, _ in pairs], [its or 0.0 for _, its in pairs]), ""

@@ -60,13 +60,18 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """One slice of a series. Slices of one `number` were taken side by side; `p50` is None where nothing succeeded."""
+    """One slice of a series. Slices of one `number` were taken side by side.
+
+    `p25` and `p50` are None where nothing succeeded. Ratios are made of `p25`, what an operation takes while no other
+    program is in its way: a busy machine interrupts long operations more often than short ones.
+    """
 
     number: int
     operations: int
     errors: int
     seconds: float
     p50: float | None
+    p25: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,15 +6,17 @@ A block is a workload with a number of clients: what is compared is measured wit
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-FEWEST = 8  # judged rounds, however long they take
+FEWEST = 6  # judged rounds, however long they take
 QUICK_FEWEST = 3
+SWEEP = 0.35  # of the time, for more clients than one
+SWEEPS = 2
 MOST = 24
 FIRST = 0.04
-SHORTEST, LONGEST = 0.05, 0.6
-OPERATIONS = 8
+SHORTEST, LONGEST = 0.05, 0.4
+OPERATIONS = 6
 QUICK_SWEEP = (1, 16)
 
 
@@ -64,9 +66,14 @@ def judged(found: Sequence[Block]) -> list[Block]:
     return [block for block in found if block.clients == 1]
 
 
-def sweep(found: Sequence[Block]) -> list[Block]:
-    """The other blocks."""
-    return [block for block in found if block.clients != 1]
+def sweep(found: Sequence[Block], known: Mapping[Key, float | None]) -> list[Block]:
+    """The other blocks: few clients first, and of as many the shorter operations, by the p50s `known` of one client."""
+
+    def cost(block: Block) -> tuple[int, float]:
+        times = [known.get(replace(key, clients=1)) or 0.0 for key in block.contenders]
+        return block.clients, max(times, default=0.0)
+
+    return sorted((block for block in found if block.clients != 1), key=cost)
 
 
 def length(p50: float | None) -> float:

@@ -12,9 +12,10 @@ OTHER = "pg16-psycopg"
 
 
 def a_series(times: Sequence[float | None] = (1.0,) * 8, **changes: Any) -> Series:
-    """A measured series with one round for each of these medians, in seconds."""
+    """A measured series with one round for each of these times, in seconds."""
     rounds = tuple(
-        Round(number=number, operations=5, errors=0, seconds=1.0, p50=time) for number, time in enumerate(times)
+        Round(number=number, operations=5, errors=0, seconds=1.0, p50=time, p25=time)
+        for number, time in enumerate(times)
     )
     values: dict[str, Any] = {
         "cell": CELL,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -50,6 +51,7 @@ def test_a_series_keeps_every_latency() -> None:
     assert (found.outcome, found.operations, found.throughput, found.plan) == (Outcome.MEASURED, 4, 2.0, "p")
     assert (found.p50, found.p95, found.worst) == (0.002, 0.9, 0.9)
     assert [one.p50 for one in found.rounds] == [0.002, 0.451]
+    assert [one.p25 for one in found.rounds] == [0.001, 0.002]
     assert sum(number for _, number in found.histogram) == 4
     assert (found.client_cpu, found.server_cpu, found.client_memory) == (0.25, 0.125, 90.0)
 
@@ -153,14 +155,24 @@ def test_what_is_absent_or_left_out_by_quick_is_in_no_block() -> None:
         (16, ["layer"]),
     ]
     assert [one.clients for one in judged(found)] == [1]
-    assert [one.clients for one in sweep(found)] == [16]
+    assert [one.clients for one in sweep(found, {})] == [16]
+
+
+def test_a_sweep_begins_with_what_is_short() -> None:
+    """Few clients first, and of as many the shorter operations: where time runs out, the dearest are left."""
+    offers = {CELL: [*offered("slow", "layer"), *offered("fast", "layer")]}
+    one = Key(cell=CELL, workload="slow", variant="layer", clients=1)
+    known = {one: 2.0, replace(one, workload="fast"): 1.0}
+    found = sweep(blocks(offers, quick=False), known)
+
+    assert [(one.clients, one.workload) for one in found] == [(4, "fast"), (4, "slow"), (16, "fast"), (16, "slow")]
 
 
 def test_a_slice_holds_some_operations() -> None:
     """Longer for slow operations, within limits; short where nothing is known yet."""
     assert schedule.length(None) == schedule.FIRST
     assert schedule.length(1e-5) == schedule.SHORTEST
-    assert schedule.length(0.02) == pytest.approx(0.16)
+    assert schedule.length(0.02) == pytest.approx(0.12)
     assert schedule.length(10.0) == schedule.LONGEST
 
 
