@@ -22,15 +22,11 @@ def _number(record: Record) -> int:
     return number if isinstance(number, int) else 0
 
 
-def _has_run(record: Record) -> bool:
-    return record.finished and not record.error
-
-
 def version(evidence: Evidence) -> Iterator[Finding]:
     """What was not measured is not believed."""
     for name, record in evidence.found():
         claimed, number = Session.parse(name).cell.major, _number(record)
-        if number == 0 and _has_run(record):
+        if number == 0 and not evidence.is_told(record):
             what = f"PostgreSQL {claimed} is claimed, and no server was measured"
             yield Finding(session=name, what=what, do_next="see why it ran without a server")
         elif number and number // 10000 != claimed:
@@ -42,7 +38,7 @@ def driver(evidence: Evidence) -> Iterator[Finding]:
     """A driver that is not imported was not tested; one beside it may have done the work."""
     for name, record in evidence.found():
         claimed = str(Session.parse(name).cell.driver)
-        if _has_run(record) and set(record.drivers) != {claimed}:
+        if not evidence.is_told(record) and set(record.drivers) != {claimed}:
             found = listed(sorted(record.drivers)) or "none"
             what = f"{claimed} is claimed, imported was {found}"
             yield Finding(session=name, what=what, do_next="run it in an environment that holds that driver alone")
@@ -76,7 +72,7 @@ def minimum_minor(evidence: Evidence) -> Iterator[Finding]:
 def junit(evidence: Evidence) -> Iterator[Finding]:
     """Two accounts of one thing agree, or neither is believed."""
     for name, record in evidence.found():
-        if not _has_run(record):
+        if evidence.is_told(record):
             continue
         found = evidence.junit.get(name, "there is none")
         if isinstance(found, str):

@@ -66,6 +66,11 @@ class Evidence:
             found.setdefault(str(Session.parse(name).cell), {})[name] = record
         return found
 
+    def is_told(self, record: Record) -> bool:
+        """Whether a session did not start or did not end, and a rule that is on says so: the others need not."""
+        off = self.policy.off
+        return bool(record.error and "started" not in off) or (not record.finished and "finished" not in off)
+
     def is_preview(self, session: str) -> bool:
         """Whether a session is of a cell that never blocks."""
         return bool(self.policy.preview) and str(Session.parse(session).cell) in self.policy.preview

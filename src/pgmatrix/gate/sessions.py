@@ -110,7 +110,7 @@ def exit_code(evidence: Evidence) -> Iterator[Finding]:
     """pytest's own word counts even where every test passed."""
     for name, one in evidence.found():
         code = one.exit_code
-        if not one.finished or code == 0 or (code == 1 and one.count(Outcome.FAILED, Outcome.ERROR)):
+        if evidence.is_told(one) or code == 0 or (code == 1 and one.count(Outcome.FAILED, Outcome.ERROR)):
             continue
         if code in _KILLED:
             said, state = "it was killed", State.TIMED_OUT
@@ -142,7 +142,7 @@ def time_out(evidence: Evidence) -> Iterator[Finding]:
 def tests_ran(evidence: Evidence) -> Iterator[Finding]:
     """A session of skips alone, or of nothing, is no proof."""
     for name, one in evidence.found():
-        if one.finished and not one.error and len(one.tests) == one.count(Outcome.SKIPPED):
+        if not evidence.is_told(one) and len(one.tests) == one.count(Outcome.SKIPPED):
             what = f"all {len(one.tests)} tests were skipped" if one.tests else "no test ran"
             yield Finding(session=name, what=what, do_next="see what selects its tests")
 
@@ -150,7 +150,7 @@ def tests_ran(evidence: Evidence) -> Iterator[Finding]:
 def all_results(evidence: Evidence) -> Iterator[Finding]:
     """A session that stopped in the middle is not a session that passed."""
     for name, one in evidence.found():
-        if one.finished and not one.error and len(one.tests) < one.collected:
+        if not evidence.is_told(one) and len(one.tests) < one.collected:
             what = f"{one.collected} tests were collected and {len(one.tests)} have a result"
             yield Finding(session=name, what=what, do_next="run it without -x or --maxfail")
 

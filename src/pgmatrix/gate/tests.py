@@ -96,7 +96,7 @@ def files(evidence: Evidence) -> Iterator[Finding]:
     for layer, records in evidence.layers().items():
         wanted = evidence.files.get(layer, ())
         for name, record in records.items():
-            if record.error or not record.finished:
+            if evidence.is_told(record):
                 continue
             seen = {test.test.partition("::")[0] for test in record.tests}
             for path in wanted:
@@ -120,7 +120,11 @@ def same_tests(evidence: Evidence) -> Iterator[Finding]:
     """The matrix compares cells; what only some of them ran is compared with nothing."""
     do_next = "make what is collected the same in every cell"
     for records in evidence.layers().values():
-        tests = {name: _names(record) for name, record in records.items() if _is_comparable(record)}
+        tests = {
+            name: _names(record)
+            for name, record in records.items()
+            if not (evidence.is_told(record) or record.narrowed)
+        }
         firm = [found for name, found in tests.items() if not evidence.is_preview(name)]
         expected = set().union(*(firm or tests.values()))
         for name, found in tests.items():
@@ -135,10 +139,6 @@ def same_tests(evidence: Evidence) -> Iterator[Finding]:
 
 def _names(record: Record) -> set[str]:
     return {test.test for test in record.tests}
-
-
-def _is_comparable(record: Record) -> bool:
-    return record.finished and not record.error and not record.narrowed
 
 
 RULES: tuple[Rule, ...] = (

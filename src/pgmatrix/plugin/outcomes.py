@@ -28,6 +28,7 @@ class _Found:
     details: list[str] = field(default_factory=list)
     sections: dict[str, str] = field(default_factory=dict)
     tries: int = 1
+    ended: bool = False
 
 
 class Outcomes:
@@ -51,6 +52,7 @@ class Outcomes:
         if outcome is not Outcome.PASSED:
             _keep_detail(found, report)
         if report.when == "teardown":
+            found.ended = True
             for name, value in report.user_properties:
                 if name == "pgmatrix_kept":
                     self.kept += str(value).split(",")
@@ -81,17 +83,21 @@ class Outcomes:
 
     def results(self) -> tuple[TestResult, ...]:
         """Every test seen, by node id."""
-        return tuple(
-            TestResult(
-                test=node,
-                outcome=found.outcome,
-                seconds=found.seconds,
-                detail=shorten("\n".join(found.details), _DETAIL),
-                sections=found.sections,
-                tries=found.tries,
-            )
-            for node, found in sorted(self._found.items())
-        )
+        return tuple(_result(node, found) for node, found in sorted(self._found.items()))
+
+
+def _result(node: str, found: _Found) -> TestResult:
+    outcome, detail = found.outcome, "\n".join(found.details)
+    if outcome is Outcome.PASSED and not found.ended:  # interrupted: what was not reported did not pass
+        outcome, detail = Outcome.ERROR, "it did not come to its end"
+    return TestResult(
+        test=node,
+        outcome=outcome,
+        seconds=found.seconds,
+        detail=shorten(detail, _DETAIL),
+        sections=found.sections,
+        tries=found.tries,
+    )
 
 
 def shorten(text: str, limit: int) -> str:

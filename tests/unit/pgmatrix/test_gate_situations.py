@@ -217,11 +217,47 @@ SITUATIONS = (
         ),
         states={ONE: State.TIMED_OUT},
     ),
+    *(
+        Situation(
+            name=f"a session did not {word}, and that rule is off",
+            changes=(
+                with_records(ONE, **values, tests=(), collected=1, facts={}, drivers={}),
+                policy(off=(off,)),
+            ),
+            reasons=(
+                f"[exit-code] pg16-asyncpg-rls: pytest ended with exit code {code}: {said}; see its output",
+                "[tests-ran] pg16-asyncpg-rls: no test ran; see what selects its tests",
+                "[all-results] pg16-asyncpg-rls: 1 tests were collected and 0 have a result;"
+                " run it without -x or --maxfail",
+                "[version] pg16-asyncpg-rls: PostgreSQL 16 is claimed, and no server was measured;"
+                " see why it ran without a server",
+                "[driver] pg16-asyncpg-rls: asyncpg is claimed, imported was none;"
+                " run it in an environment that holds that driver alone",
+                "[files] pg16-asyncpg-rls: no test of tests/test_rls.py ran;"
+                " see why nothing was collected, or take it out of the layer",
+                "[same-tests] pg16-asyncpg-rls: did not run 2 tests of the other cells;"
+                " make what is collected the same in every cell",
+            ),
+            details=("tests/test_rls.py::test_a and tests/test_rls.py::test_b[x-1]",),
+            states={ONE: state},
+        )
+        for word, off, code, said, state, values in (
+            ("start", "started", 4, "pytest was called wrongly", State.MISMATCH, {"error": "no", "exit_code": 4}),
+            (
+                "end",
+                "finished",
+                -1,
+                "pytest itself never gives that",
+                State.MISMATCH,
+                {"finished": False, "exit_code": -1},
+            ),
+        )
+    ),
     Situation(
         name="no server could be had",
         changes=(
             with_records(
-                *PSYCOPG, error="no provider\n  tried a: b\n  do    c", exit_code=0, tests=(), facts={}, drivers={}
+                *PSYCOPG, error="no provider\n  tried a: b\n  do    c", exit_code=4, tests=(), facts={}, drivers={}
             ),
         ),
         reasons=("[started] rls on psycopg, on 15 and 16: it could not start: no provider; do as the error says",),

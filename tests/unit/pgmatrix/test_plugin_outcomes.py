@@ -136,6 +136,13 @@ def test_a_skip_and_an_expected_failure_keep_their_reason(report: pytest.TestRep
     assert dict(result.sections) == ({} if report.skipped else {"Captured stdout call": "hello"})
 
 
+def test_what_did_not_come_to_its_end_did_not_pass() -> None:
+    """A test of which nothing was reported after its set-up, or its call, was interrupted: an error, and not a pass."""
+    for phases in ([phase("setup")], [phase("setup"), phase("call")]):
+        result = result_of(*phases)
+        assert (result.outcome, result.detail) == ("error", "it did not come to its end")
+
+
 def test_tries_are_counted_and_the_first_failure_is_kept() -> None:
     """A test that passed at its third try says so, with what the others raised."""
     result = result_of(

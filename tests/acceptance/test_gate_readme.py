@@ -16,7 +16,7 @@ from pgmatrix.report.terminal import print_verdict
 from tests.unit.pgmatrix.builders import a_project
 from tests.unit.pgmatrix.evidence import NAMES, judged, result, with_tests, without
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 SECTION = (ROOT / "README.md").read_text(encoding="utf-8").partition("## The release gate\n")[2].partition("\n## ")[0]
 NEW = "tests/test_rls.py::test_new"
 
