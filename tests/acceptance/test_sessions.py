@@ -74,6 +74,17 @@ def test_a_run_ends_with_one_matrix_one_coverage_and_one_line(serial: Ran) -> No
     assert lines[-1].endswith("; a part of the 28 sessions, so not judged")
 
 
+def test_the_gate_never_ships_a_part_of_the_matrix(nox: Nox, serial: Ran) -> None:
+    """What was not part of the run is counted, the two sessions that were are judged, and the exit code is not zero."""
+    ran = nox("-s", "gate", "--", str(serial.folder))
+
+    assert ran.code != 0
+    assert "✗ 26 of 28 sessions (" in ran.output
+    assert "not part of this run [record]" in ran.output
+    assert not any(f"[{rule}]" in ran.output for rule in ("failures", "version", "driver", "junit", "whole", "files"))
+    assert re.search(r"^do not ship: \d+ reasons?; \d of 28 sessions green", ran.output, re.MULTILINE)
+
+
 def test_records_say_what_really_ran(serial: Ran) -> None:
     """A record holds the major and the driver as measured, the provider, and every test."""
     record = serial.record("pg15-psycopg-transactions")

@@ -55,7 +55,7 @@ SITUATIONS: dict[str, tuple[str, tuple[str, ...], set[str]]] = {
 def test_what_really_happened_has_its_verdict(
     nest: Nest, recorded: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A session that pytest ran is judged by what it left: green ships, and anything else is told by the right rules."""
+    """A session that pytest ran is judged by what it left: green ships, anything else is told by the right rules."""
     more, arguments, rules = SITUATIONS[name]
     nest.write("test_layer.py", f"{TESTS}\n\n{more}" if more else TESTS)
     folder = nest.path / "run"
