@@ -10,6 +10,8 @@ import pytest
 
 from tests.plugin.conftest import TESTS, Nest
 
+# pytest's JUnit file takes a test that was interrupted for passed; the record does not.
+INTERRUPTED = {"exit-code", "failures", "junit"}
 # A test of a layer beside the four that pass, and the rules that object to it.
 SITUATIONS: dict[str, tuple[str, tuple[str, ...], set[str]]] = {
     "green": ("", (), set()),
@@ -29,8 +31,8 @@ SITUATIONS: dict[str, tuple[str, tuple[str, ...], set[str]]] = {
     "a file cannot be imported": ("import no_such_module\n", (), {"exit-code", "failures"}),
     "a worker dies": ("import os\n\n\ndef test_it():\n    os._exit(3)\n", ("-n", "2"), {"workers", "failures"}),
     "pytest is killed": ("import os\n\n\ndef test_it():\n    os.kill(os.getpid(), 9)\n", (), {"finished"}),
-    "a person interrupts": ("def test_it():\n    raise KeyboardInterrupt\n", (), {"exit-code", "failures"}),
-    "pytest is made to exit": ("def test_it():\n    pytest.exit('enough', 3)\n", (), {"exit-code", "failures"}),
+    "a person interrupts": ("def test_it():\n    raise KeyboardInterrupt\n", (), INTERRUPTED),
+    "pytest is made to exit": ("def test_it():\n    pytest.exit('enough', 3)\n", (), INTERRUPTED),
     "the first failure ends it": (
         "def test_a():\n    assert 1 == 2\n\n\ndef test_b():\n    pass\n",
         ("-x",),
