@@ -127,7 +127,7 @@ def _flat(record: Record) -> dict[str, str]:
     facts = record.facts
     if not facts:
         return {}
-    found = {"PostgreSQL": facts["server_version"], facts["driver"]: facts["driver_version"]}
+    found = {"PostgreSQL": facts["server_version"], "driver": f"{facts['driver']} {facts['driver_version']}"}
     found |= {name: str(facts[name]) for name in ("provider", "encoding", "collation")}
     found |= {f"extension {name}": version for name, version in facts["extensions"].items()}
     found |= {f"setting {name}": value for name, value in facts["settings"].items()}

@@ -87,7 +87,7 @@ def test_nothing_is_there(pg_clone):
         client.close()
 """,
 }
-ENVIRONMENT = "runs.environment(ROOT, one.cell.driver, INSTALLS[one.cell.driver])"
+ENVIRONMENT = "runs.environment(ROOT, driver, INSTALLS[driver])"
 
 
 def run(folder: Path, command: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -40,19 +41,34 @@ def test_a_fresh_project_is_green(tmp_path: Path, drivers: str) -> None:
 
 
 @pytest.mark.slow
-def test_its_noxfile_runs_the_matrix(tmp_path: Path) -> None:
-    """`nox` in a fresh project of one driver runs each cell in an environment with that driver, and merges coverage."""
-    wheel = run(ROOT, sys.executable, *"-m pip wheel -q --no-deps . --wheel-dir".split(), str(tmp_path / "wheels"))
-    assert wheel.returncode == 0, wheel.stdout
+def test_its_noxfile_runs_the_matrix_and_its_gate_says_ship(tmp_path: Path) -> None:
+    """With pgmatrix and nox alone installed, `init`, `nox` and `nox -s gate` lead an empty folder to a verdict."""
+    wheels, python = tmp_path / "wheels", tmp_path / "venv" / "bin" / "python"
     project = tmp_path / "shop"
     project.mkdir()
-    run(project, sys.executable, *"-m pgmatrix init --drivers psycopg".split())
+    install = ["-m", "pip", "install", "-q", "pgmatrix[psycopg,embedded]", "nox"]
+    find = {"PIP_FIND_LINKS": str(wheels), "PATH": f"{python.parent}:{os.environ['PATH']}"}
+    who = ["-c", "user.name=pgmatrix", "-c", "user.email=pgmatrix@example.org"]
 
-    ran = run(project, sys.executable, "-m", "nox", PIP_FIND_LINKS=str(tmp_path / "wheels"))
+    for folder, command in (
+        (ROOT, [sys.executable, *"-m pip wheel -q --no-deps . --wheel-dir".split(), str(wheels)]),
+        (tmp_path, [sys.executable, "-m", "venv", "venv"]),
+        (tmp_path, [str(python), *install]),
+        (project, ["python", *"-m pgmatrix init --drivers psycopg".split()]),
+        (project, ["git", "init", "-q"]),
+        (project, ["git", "add", "."]),
+        (project, ["git", *who, "commit", "-q", "-m", "first"]),
+    ):
+        made = run(folder, *command, **find)
+        assert made.returncode == 0, made.stdout
+    ran = run(project, "nox", **find)
+    judged = run(project, "nox", "-s", "gate", **find)
 
     assert ran.returncode == 0, ran.stdout
     assert "2 sessions: 1 layer (example) on 2 cells, " in ran.stdout
-    assert ran.stdout.splitlines()[-1].startswith("2 of 2 sessions green, 6 tests passed, coverage ")
+    assert "2 of 2 sessions green, 6 tests passed, coverage " in ran.stdout.splitlines()[-1]
+    assert judged.returncode == 0, judged.stdout
+    assert "ship: 2 of 2 sessions green, 6 tests passed" in judged.stdout
     (folder,) = (project / ".pgmatrix" / "runs").iterdir()
     versions = [json.loads(path.read_text(encoding="utf-8"))["facts"] for path in sorted(folder.glob("records/*"))]
     assert [one["server_version_num"] // 10000 for one in versions] == [15, 16]

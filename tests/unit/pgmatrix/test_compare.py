@@ -175,6 +175,15 @@ def test_what_it_runs_on_is_compared_as_measured() -> None:
     assert found.worse == ()
 
 
+def test_a_move_to_another_driver_says_both_versions() -> None:
+    """What changes first between two drivers is the driver, with the versions that ran."""
+    facts = some_facts(driver="psycopg", driver_version="3.3.9").values()
+
+    change = the_change(a_record(), a_record(facts=facts))
+
+    assert (change.subject, change.before, change.after) == ("driver", "asyncpg 0.32.0", "psycopg 3.3.9")
+
+
 def paced(seconds: float) -> Record:
     """A record of one test of that many seconds."""
     return a_record(tests=(TestResult(test="t.py::it", outcome=Outcome.PASSED, seconds=seconds),))
