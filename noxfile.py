@@ -1,6 +1,6 @@
 """Sessions of pgmatrix: prove the data layer on every PostgreSQL version and driver of the table in pyproject.toml.
 
-nox -s integration          every layer on every cell, a session a core, then one matrix and one coverage figure
+nox -s integration          every layer on every cell, a session a core, then one matrix and a verdict
 nox -s integration -j 1     the same, one session at a time
 nox -k "pg16 and rls"       a part of it
 nox -s gate                 may we ship? judges the last run

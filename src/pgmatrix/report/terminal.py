@@ -1,4 +1,4 @@
-"""Owns what a run looks like in a terminal: the plan before, one matrix and one coverage figure after.
+"""Owns what a run looks like in a terminal: the plan before; after it the matrix, what is wrong, and the verdict.
 
 Renders values; judges nothing but the colour of a cell.
 """
