@@ -5,8 +5,7 @@ Says nothing about whether a result is good.
 
 from __future__ import annotations
 
-import os
-import tempfile
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -142,10 +141,13 @@ def write(folder: Path, record: Record) -> Path:
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all, readable as the user's mask says; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, private = tempfile.mkstemp(prefix=".", dir=path.parent)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    Path(private).rename(path)
+    private = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        with private.open("x", encoding="utf-8") as file:
+            file.write(text)
+        private.rename(path)
+    finally:
+        private.unlink(missing_ok=True)
 
 
 def read(path: Path) -> Record:

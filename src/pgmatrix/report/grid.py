@@ -14,6 +14,8 @@ from pgmatrix.records import Outcome
 from pgmatrix.report.words import MARKS, Tone, clean, count, duration, one_line, tone
 from pgmatrix.verdict import SessionView, State, Verdict
 
+_NOTE = 24  # what is longer stands among the reasons; the place then has the state's word
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -78,7 +80,7 @@ def place(view: SessionView) -> Place:
         session=clean(view.session),
         tone=tone(view.state),
         mark=MARKS[tone(view.state)],
-        short=f"{passed:,}" if counted else note,
+        short=f"{passed:,}" if counted else note if len(note) <= _NOTE else str(view.state),
         passed=passed,
         counted=counted,
         time=time,

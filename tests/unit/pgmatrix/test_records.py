@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgmatrix.errors import RecordError
-from pgmatrix.records import SCHEMA, Record, TestResult, read, read_all, record_path, write
+from pgmatrix.records import SCHEMA, Record, TestResult, read, read_all, record_path, write, write_text
 from tests.unit.pgmatrix.builders import a_record, results
 
 texts = st.text(max_size=20)
@@ -168,3 +169,26 @@ def test_counting_and_time() -> None:
 
     assert (record.count("failed"), record.count("failed", "error"), record.count()) == (2, 3, 0)
     assert record.seconds == 3.0
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_a_file_is_readable_as_the_mask_says(tmp_path: Path, mask: int) -> None:
+    """What is written can be read by whom the user's mask lets read, so that a job's records can be collected."""
+    before = os.umask(mask)
+    try:
+        write_text(tmp_path / "a" / "b.txt", "x")
+    finally:
+        os.umask(before)
+
+    assert (tmp_path / "a" / "b.txt").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    """Text that UTF-8 cannot carry leaves neither a part of the file nor a private one, and what was there stays."""
+    (tmp_path / "b.txt").write_text("before")
+
+    with pytest.raises(UnicodeEncodeError):
+        write_text(tmp_path / "b.txt", "\ud800")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["b.txt"]
+    assert (tmp_path / "b.txt").read_text() == "before"

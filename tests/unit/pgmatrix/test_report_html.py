@@ -101,6 +101,17 @@ def test_many_reasons_and_differences_are_cut_and_counted() -> None:
             (Tone.BAD, "✗", "missing", "", "pg16-asyncpg-rls: missing, preview, never blocks"),
         ),
         ({"state": State.FLAKY, "note": "a\nb"}, (Tone.WARN, "!", "a␊b", "3.0 s", None)),
+        (
+            {"state": State.STALE, "note": "it ran on commit aaaaaaaaaaaa, judged is b"},
+            (
+                Tone.BAD,
+                "✗",
+                "stale",
+                "3.0 s",
+                "pg16-asyncpg-rls: stale, it ran on commit aaaaaaaaaaaa, judged is b, 2 tests passed, 3.0 s",
+            ),
+        ),
+        ({"state": State.UNPROVEN, "note": "not committed"}, (Tone.WARN, "!", "2", "3.0 s", None)),
         ({"state": State.NOT_RUN, "record": None}, (Tone.IDLE, "·", "not-run", "", "pg16-asyncpg-rls: not-run")),
     ],
 )
