@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pgmatrix.gate.evidence import Evidence
-from pgmatrix.gate.rule import Finding, Rule, rule
+from pgmatrix.gate.rule import Finding, Rule
 from pgmatrix.gate.where import listed
 from pgmatrix.matrix import Session
 from pgmatrix.records import Outcome, Record
@@ -86,15 +86,27 @@ def junit(evidence: Evidence) -> Iterator[Finding]:
 
 
 RULES: tuple[Rule, ...] = (
-    rule(version, "version", "every server was of the PostgreSQL major that is claimed", State.MISMATCH),
-    rule(driver, "driver", "every test process had imported the driver that is claimed, and no other", State.MISMATCH),
-    rule(one_build, "one-build", "all sessions of a cell ran on one build of the server and of the driver"),
-    rule(minimum_minor, "minimum-minor", "no server was older than the minor the table demands"),
-    rule(
-        junit,
-        "junit",
-        "every session left a whole JUnit file that says what its record says",
-        State.DAMAGED,
+    Rule(
+        check=version,
+        id="version",
+        says="every server was of the PostgreSQL major that is claimed",
+        state=State.MISMATCH,
+    ),
+    Rule(
+        check=driver,
+        id="driver",
+        says="every test process had imported the driver that is claimed, and no other",
+        state=State.MISMATCH,
+    ),
+    Rule(
+        check=one_build, id="one-build", says="all sessions of a cell ran on one build of the server and of the driver"
+    ),
+    Rule(check=minimum_minor, id="minimum-minor", says="no server was older than the minor the table demands"),
+    Rule(
+        check=junit,
+        id="junit",
+        says="every session left a whole JUnit file that says what its record says",
+        state=State.DAMAGED,
         of_files=True,
     ),
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pgmatrix.coverage import TOTAL
 from pgmatrix.gate.evidence import Evidence
-from pgmatrix.gate.rule import Finding, Rule, rule
+from pgmatrix.gate.rule import Finding, Rule
 from pgmatrix.gate.where import listed
 from pgmatrix.perf.results import Outcome, PerfRun
 
@@ -112,13 +112,13 @@ def perf_measured(evidence: Evidence) -> Iterator[Finding]:
 
 
 RULES: tuple[Rule, ...] = (
-    rule(coverage_data, "coverage-data", "every session left coverage data, where thresholds are set"),
-    rule(coverage, "coverage", "the merged coverage reaches each threshold of the table"),
-    rule(coverage_paths, "coverage-paths", "each threshold is for a file that is there"),
-    rule(perf, "perf", "no measured speed is outside its budget, worse than its baseline, or invalid"),
-    rule(
-        perf_measured,
-        "perf-measured",
-        "the speed of every cell that the table names was measured, on this commit and not in a hurry",
+    Rule(check=coverage_data, id="coverage-data", says="every session left coverage data, where thresholds are set"),
+    Rule(check=coverage, id="coverage", says="the merged coverage reaches each threshold of the table"),
+    Rule(check=coverage_paths, id="coverage-paths", says="each threshold is for a file that is there"),
+    Rule(check=perf, id="perf", says="no measured speed is outside its budget, worse than its baseline, or invalid"),
+    Rule(
+        check=perf_measured,
+        id="perf-measured",
+        says="the speed of every cell that the table names was measured, on this commit and not in a hurry",
     ),
 )

@@ -14,6 +14,7 @@ from pgmatrix.gate.evidence import Evidence
 from pgmatrix.gate.rule import Finding, Rule
 from pgmatrix.gate.where import sessions as compact
 from pgmatrix.matrix import Session
+from pgmatrix.records import Outcome, Record
 from pgmatrix.verdict import (
     CoveragePath,
     CoverageView,
@@ -29,6 +30,14 @@ from pgmatrix.verdict import (
 RULES: tuple[Rule, ...] = (*sessions.RULES, *claims.RULES, *tests.RULES, *figures.RULES)
 IDS: tuple[str, ...] = tuple(rule.id for rule in RULES)
 _MOST = 200  # reasons of one rule: who has more has one problem, not many
+_SAID = {
+    State.GREEN: "",
+    State.MISSING: "no record",
+    State.NOT_RUN: "not run",
+    State.MISMATCH: "not as claimed",
+    State.TIMED_OUT: "out of time",
+    State.EMPTY: "no test ran",
+}
 _WORST = {state: rank for rank, state in enumerate(State)}
 
 
@@ -43,7 +52,7 @@ class _Said:
 def judge(evidence: Evidence, run: RunView) -> Verdict:
     """The verdict on `evidence`; `run` is shown with it and judged by nobody."""
     rules = [rule for rule in RULES if rule.of_files or evidence.scope is Scope.MATRIX]
-    states: dict[str, tuple[State, str]] = {}
+    states: dict[str, State] = {}
     reasons, told = [], []
     for rule in rules:
         findings = list(rule.check(evidence))
@@ -65,12 +74,12 @@ def judge(evidence: Evidence, run: RunView) -> Verdict:
     )
 
 
-def _note(states: dict[str, tuple[State, str]], rule: Rule, findings: Iterable[Finding]) -> None:
-    """Keep the worst state of each session, and its first words."""
+def _note(states: dict[str, State], rule: Rule, findings: Iterable[Finding]) -> None:
+    """Keep the worst state of each session."""
     for one in findings:
-        state = one.state or rule.state
-        if one.session and (one.session not in states or _WORST[state] < _WORST[states[one.session][0]]):
-            states[one.session] = (state, one.what)
+        if one.session:
+            state = one.state or rule.state
+            states[one.session] = min(states.get(one.session, state), state, key=_WORST.__getitem__)
 
 
 def _reasons(rule: Rule, findings: Iterable[Finding], evidence: Evidence) -> list[Reason]:
@@ -113,8 +122,8 @@ def _cut(reasons: Sequence[Reason]) -> list[Reason]:
     return [*kept[:-1], replace(kept[-1], detail=f"and {left} more of this kind")] if left > 0 else kept
 
 
-def _view(name: str, evidence: Evidence, states: Mapping[str, tuple[State, str]]) -> SessionView:
-    state, note = states.get(name, (State.GREEN, ""))
+def _view(name: str, evidence: Evidence, states: Mapping[str, State]) -> SessionView:
+    state, record = states.get(name, State.GREEN), evidence.records.get(name)
     is_file = evidence.scope is Scope.FILE
     session = None if is_file else Session.parse(name)
     return SessionView(
@@ -122,10 +131,23 @@ def _view(name: str, evidence: Evidence, states: Mapping[str, tuple[State, str]]
         cell=str(session.cell) if session else "",
         layer=session.layer if session else "",
         state=state,
-        note=note,
+        note=_words(state, record),
         preview=not is_file and evidence.is_preview(name),
-        record=evidence.records.get(name),
+        record=record,
     )
+
+
+def _words(state: State, record: Record | None) -> str:
+    """What became of a session, in a few words for a place in the matrix; the reasons say it in full."""
+    counted = {
+        State.FAILED: (Outcome.FAILED, Outcome.ERROR),
+        State.FLAKY: (Outcome.FLAKY,),
+        State.SKIPPED: (Outcome.SKIPPED, Outcome.XFAILED),
+        State.XPASSED: (Outcome.XPASSED,),
+    }
+    if record is not None and state in counted:
+        return f"{record.count(*counted[state])} {state}"
+    return _SAID.get(state, str(state))
 
 
 def _coverage(evidence: Evidence) -> CoverageView | None:

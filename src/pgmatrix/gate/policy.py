@@ -105,11 +105,8 @@ def _by_layer(value: Any, matrix: Matrix) -> dict[str, int]:
 
 def _minors(value: Any) -> dict[int, int]:
     """`{16 = "16.10"}`, or `{16 = 10}`."""
-    found = {}
-    for major, minor in _pairs(value).items():
-        text = str(minor).removeprefix(f"{major}.") if isinstance(minor, str) else minor
-        found[int(major)] = _count(int(text) if isinstance(text, str) else text)
-    return found
+    pairs = _pairs(value).items()
+    return {int(major): _count(int(str(minor).removeprefix(f"{major}."))) for major, minor in pairs}
 
 
 def _count(value: Any) -> int:

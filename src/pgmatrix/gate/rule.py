@@ -29,23 +29,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """`says` completes "a run may ship if". `state` is what a session becomes that breaks it. `of_files` rules also
-    judge a JUnit file from elsewhere."""
+    """`says` completes "a run may ship if"; `check` yields what it objects to. `state` is what a session becomes that
+    breaks it. `of_files` rules also judge a JUnit file from elsewhere."""
 
+    check: Callable[[Evidence], Iterable[Finding]]
     id: str
     says: str
-    state: State
-    of_files: bool
-    check: Callable[[Evidence], Iterable[Finding]]
-
-
-def rule(
-    check: Callable[[Evidence], Iterable[Finding]],
-    id_: str,
-    says: str,
-    state: State = State.UNPROVEN,
-    *,
-    of_files: bool = False,
-) -> Rule:
-    """The rule that a function checks."""
-    return Rule(id=id_, says=says, state=state, of_files=of_files, check=check)
+    state: State = State.UNPROVEN
+    of_files: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pgmatrix.gate.evidence import Evidence
-from pgmatrix.gate.rule import Finding, Rule, rule
+from pgmatrix.gate.rule import Finding, Rule
 from pgmatrix.gate.where import listed
 from pgmatrix.records import Outcome
 from pgmatrix.verdict import State
@@ -156,18 +156,25 @@ def all_results(evidence: Evidence) -> Iterator[Finding]:
 
 
 RULES: tuple[Rule, ...] = (
-    rule(table, "table", "the table has a session, of a cell that counts"),
-    rule(record, "record", "every session of the table left a record that can be read", State.MISSING),
-    rule(one_record, "one-record", "no session left two records", State.DAMAGED),
-    rule(strangers, "strangers", "the folder holds nothing of another table"),
-    rule(same_run, "same-run", "every record is of this run", State.STALE),
-    rule(same_commit, "same-commit", "every record is of the commit that is judged", State.STALE),
-    rule(committed, "committed", "the sources were those of the commit"),
-    rule(finished, "finished", "every session came to its end", State.TIMED_OUT),
-    rule(started, "started", "every session could start", State.EMPTY),
-    rule(exit_code, "exit-code", "pytest ended with exit code 0, or with 1 for the tests that failed", State.CRASHED),
-    rule(workers, "workers", "no worker crashed", State.CRASHED),
-    rule(time_out, "time-out", "no test ended by a time limit", State.TIMED_OUT, of_files=True),
-    rule(tests_ran, "tests-ran", "a test ran in every session", State.EMPTY, of_files=True),
-    rule(all_results, "all-results", "every test that was collected has a result", State.CRASHED),
+    Rule(check=table, id="table", says="the table has a session, of a cell that counts"),
+    Rule(
+        check=record, id="record", says="every session of the table left a record that can be read", state=State.MISSING
+    ),
+    Rule(check=one_record, id="one-record", says="no session left two records", state=State.DAMAGED),
+    Rule(check=strangers, id="strangers", says="the folder holds nothing of another table"),
+    Rule(check=same_run, id="same-run", says="every record is of this run", state=State.STALE),
+    Rule(check=same_commit, id="same-commit", says="every record is of the commit that is judged", state=State.STALE),
+    Rule(check=committed, id="committed", says="the sources were those of the commit"),
+    Rule(check=finished, id="finished", says="every session came to its end", state=State.TIMED_OUT),
+    Rule(check=started, id="started", says="every session could start", state=State.EMPTY),
+    Rule(
+        check=exit_code,
+        id="exit-code",
+        says="pytest ended with exit code 0, or with 1 for the tests that failed",
+        state=State.CRASHED,
+    ),
+    Rule(check=workers, id="workers", says="no worker crashed", state=State.CRASHED),
+    Rule(check=time_out, id="time-out", says="no test ended by a time limit", state=State.TIMED_OUT, of_files=True),
+    Rule(check=tests_ran, id="tests-ran", says="a test ran in every session", state=State.EMPTY, of_files=True),
+    Rule(check=all_results, id="all-results", says="every test that was collected has a result", state=State.CRASHED),
 )

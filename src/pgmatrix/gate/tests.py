@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from pgmatrix.gate.evidence import Evidence
-from pgmatrix.gate.rule import Finding, Rule, rule
+from pgmatrix.gate.rule import Finding, Rule
 from pgmatrix.gate.where import listed
 from pgmatrix.records import Outcome, Record, TestResult
 from pgmatrix.verdict import State
@@ -142,15 +142,31 @@ def _names(record: Record) -> set[str]:
 
 
 RULES: tuple[Rule, ...] = (
-    rule(failures, "failures", "no test failed or broke, in set-up and teardown too", State.FAILED, of_files=True),
-    rule(
-        skips, "skips", "no test was skipped, or failed as expected, that is not declared", State.SKIPPED, of_files=True
+    Rule(
+        check=failures,
+        id="failures",
+        says="no test failed or broke, in set-up and teardown too",
+        state=State.FAILED,
+        of_files=True,
     ),
-    rule(unused_skips, "unused-skips", "every declared skip is one that happened"),
-    rule(xpasses, "xpasses", "no test passed that was expected to fail", State.XPASSED, of_files=True),
-    rule(flaky, "flaky", "no test passed only when it was run again", State.FLAKY, of_files=True),
-    rule(whole, "whole", "no session was cut to a part of its tests"),
-    rule(files, "files", "every file of a layer had a test in every session"),
-    rule(minimum_tests, "minimum-tests", "as many tests of a layer passed in each cell as the table demands"),
-    rule(same_tests, "same-tests", "all cells of a layer ran the same tests"),
+    Rule(
+        check=skips,
+        id="skips",
+        says="no test was skipped, or failed as expected, that is not declared",
+        state=State.SKIPPED,
+        of_files=True,
+    ),
+    Rule(check=unused_skips, id="unused-skips", says="every declared skip is one that happened"),
+    Rule(
+        check=xpasses, id="xpasses", says="no test passed that was expected to fail", state=State.XPASSED, of_files=True
+    ),
+    Rule(check=flaky, id="flaky", says="no test passed only when it was run again", state=State.FLAKY, of_files=True),
+    Rule(check=whole, id="whole", says="no session was cut to a part of its tests"),
+    Rule(check=files, id="files", says="every file of a layer had a test in every session"),
+    Rule(
+        check=minimum_tests,
+        id="minimum-tests",
+        says="as many tests of a layer passed in each cell as the table demands",
+    ),
+    Rule(check=same_tests, id="same-tests", says="all cells of a layer ran the same tests"),
 )

@@ -9,17 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from pgmatrix import __version__
 from pgmatrix.__main__ import main
 from pgmatrix.config import Config, load
 from pgmatrix.errors import RecordError
 from pgmatrix.gate import gather
+from pgmatrix.gate.evidence import Evidence
 from pgmatrix.gate.judge import IDS, judge
 from pgmatrix.gate.policy import Policy
+from pgmatrix.junit import JUnit
 from pgmatrix.matrix import Session
 from pgmatrix.perf import results as perf
-from pgmatrix.records import Outcome, TestResult, record_path, write
+from pgmatrix.records import Outcome, Record, TestResult, record_path, write
 from pgmatrix.revision import Revision
-from pgmatrix.verdict import Scope, Verdict
+from pgmatrix.verdict import RunView, Scope, Verdict
 from tests.unit.pgmatrix.builders import a_perf_run, a_project
 from tests.unit.pgmatrix.evidence import NAMES, green_record, result
 
@@ -470,21 +473,76 @@ def test_a_file_that_is_no_junit_is_an_error(project: Path, capsys: pytest.Captu
     )
 
 
-def test_a_file_s_evidence_holds_its_tests_and_nothing_of_the_table(project: Path) -> None:
-    """Only what is off and which skips are declared counts of the policy."""
+@pytest.mark.parametrize(("inside", "outcome", "code"), [("<failure/>", Outcome.FAILED, 1), ("", Outcome.PASSED, 0)])
+def test_a_file_s_evidence_holds_its_tests_and_nothing_of_the_table(
+    project: Path, monkeypatch: pytest.MonkeyPatch, inside: str, outcome: Outcome, code: int
+) -> None:
+    """Only what is off and which skips are declared counts of the policy; a record is made of the tests alone."""
     path = project / "r.xml"
-    path.write_text('<testsuite><testcase name="a" time="2"><failure/></testcase></testsuite>', encoding="utf-8")
+    path.write_text(f'<testsuite><testcase name="a" time="2">{inside}</testcase></testsuite>', encoding="utf-8")
     policy = Policy(off=("flaky",), skips={"a": "b"}, preview=("pg16-asyncpg",), require_perf=("pg16-asyncpg",))
+    monkeypatch.setattr("time.time", lambda: 5.0)
     evidence, run = gather.of_file(path, policy)
-    record = evidence.records["r.xml"]
-
-    assert (evidence.scope, evidence.sessions, evidence.policy) == (
-        Scope.FILE,
-        ("r.xml",),
-        Policy(off=("flaky",), skips={"a": "b"}),
+    tests = (TestResult(test="a", outcome=outcome, seconds=2.0),)
+    record = Record(
+        run="",
+        session="r.xml",
+        started=0.0,
+        ended=2.0,
+        exit_code=code,
+        workers=0,
+        workers_reason="not known",
+        ready_seconds=0.0,
+        tests=tests,
+        collected=1,
     )
-    assert (record.exit_code, record.seconds, record.count(Outcome.FAILED)) == (1, 2.0, 1)
-    assert (run.scope, run.folder, run.cells, run.run) == (Scope.FILE, str(path), (), "")
+
+    assert evidence == Evidence(
+        scope=Scope.FILE,
+        sessions=("r.xml",),
+        records={"r.xml": record},
+        junit={"r.xml": JUnit(tests=tests)},
+        policy=Policy(off=("flaky",), skips={"a": "b"}),
+    )
+    assert run == RunView(
+        run="",
+        scope=Scope.FILE,
+        folder=str(path),
+        commit="",
+        dirty=False,
+        started=0.0,
+        ended=0.0,
+        judged=5.0,
+        pgmatrix=__version__,
+        cells=(),
+        layers=(),
+    )
+
+
+def test_a_run_is_shown_as_its_records_tell(project: Path, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """First start, last end, and whether any session ran on sources that were not committed."""
+    folder = a_run(project / "run")
+    changed(folder, started=900.0, ended=2000.0, dirty=True)
+    monkeypatch.setattr("time.time", lambda: 5.0)
+    _, run = gather.of_run(folder, config, Policy())
+
+    assert run == RunView(
+        run="run-1",
+        scope=Scope.MATRIX,
+        folder="run",
+        commit="",
+        dirty=True,
+        started=900.0,
+        ended=2000.0,
+        judged=5.0,
+        pgmatrix=__version__,
+        cells=("pg15-asyncpg", "pg15-psycopg", "pg16-asyncpg", "pg16-psycopg"),
+        layers=("rls", "audit"),
+    )
+    for path in (folder / "records").iterdir():
+        path.unlink()
+    _, empty = gather.of_run(folder, config, Policy())
+    assert (empty.started, empty.ended, empty.dirty) == (0.0, 0.0, False)
 
 
 def test_every_session_of_the_table_is_expected(config: Config) -> None:

@@ -19,6 +19,7 @@ from pgmatrix.verdict import CoveragePath, DifferenceKind, Scope, State, Verdict
 from tests.unit.pgmatrix.builders import COMMIT, a_perf_run, a_verdict
 from tests.unit.pgmatrix.evidence import (
     NAMES,
+    Change,
     coverage,
     green,
     green_record,
@@ -132,23 +133,56 @@ def test_sessions_are_shown_in_the_order_of_the_table() -> None:
 
     assert [one.session for one in found.sessions] == list(NAMES)
     assert (views[ONE].cell, views[ONE].layer, views[ONE].preview) == ("pg16-asyncpg", "rls", True)
-    assert (views[ONE].state, views[ONE].note) == (State.CRASHED, "1 of 2 workers crashed")
+    assert (views[ONE].state, views[ONE].note) == (State.CRASHED, "crashed")
     assert views[ONE].record is not None
     assert (views["pg15-asyncpg-rls"].record, views["pg15-asyncpg-rls"].preview) == (None, False)
     assert (views["pg15-asyncpg-audit"].state, views["pg15-asyncpg-audit"].note) == (State.GREEN, "")
 
 
-def test_the_worst_state_and_its_first_words_count() -> None:
+def test_the_worst_state_counts() -> None:
     """Of several objections the worst says what became of a session."""
     worse_last = judged(with_records(ONE, narrowed=("-k a",), collected=9))
     worse_first = judged(with_records(ONE, run="run-0", crashed=("gw0",)))
-    same_twice = judged(with_records(ONE, run="run-0", commit=""))
 
     assert [one.state for one in worse_last.sessions if one.session == ONE] == [State.CRASHED]
     assert [one.state for one in worse_first.sessions if one.session == ONE] == [State.STALE]
-    assert [one.note for one in same_twice.sessions if one.session == ONE] == [
-        "its record is of the run run-0, not of run-1"
-    ]
+
+
+def with_two(outcome: Outcome, other: Outcome) -> Change:
+    """A session with a test more of each of these outcomes."""
+    return with_tests(ONE, add=(result("tests/test_rls.py::t1", outcome), result("tests/test_rls.py::t2", other)))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (without(ONE), "no record"),
+        (having(damaged={ONE: "cut off"}), "damaged"),
+        (with_records(ONE, run="run-0"), "stale"),
+        (with_records(ONE, drivers={}), "not as claimed"),
+        (with_records(ONE, exit_code=3), "crashed"),
+        (with_records(ONE, finished=False), "out of time"),
+        (with_tests(ONE, keep=0), "no test ran"),
+        (with_two(Outcome.FAILED, Outcome.ERROR), "2 failed"),
+        (with_two(Outcome.FLAKY, Outcome.PASSED), "1 flaky"),
+        (with_two(Outcome.SKIPPED, Outcome.XFAILED), "2 skipped"),
+        (with_two(Outcome.XPASSED, Outcome.XPASSED), "2 xpassed"),
+        (with_records(ONE, narrowed=("-k a",)), "unproven"),
+        (with_records(ONE), ""),
+    ],
+)
+def test_a_place_in_the_matrix_has_few_words(change: Change, words: str) -> None:
+    """What became of a session is said so that it fits into the matrix."""
+    found = judged(change, having(asked=frozenset(NAMES)))
+
+    assert [one.note for one in found.sessions if one.session == ONE] == [words]
+
+
+def test_what_was_not_asked_for_is_not_run() -> None:
+    """It is told apart from what left no record."""
+    found = judged(without(ONE), having(asked=frozenset()))
+
+    assert [one.note for one in found.sessions if one.session == ONE] == ["not run"]
 
 
 def test_coverage_and_speed_are_in_the_verdict() -> None:
