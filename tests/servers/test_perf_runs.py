@@ -47,6 +47,10 @@ class Work(Looped):
             if TROUBLE == "process":
                 os._exit(7)
 
+    def forked(self):
+        if TROUBLE == "load":
+            raise RuntimeError("no load")
+
     async def slice(self, clients, seconds):
         if self.workload == "odd" and self.variant == "layer":
             SLICES.append(clients)  # the first warms, from the third on there is trouble
@@ -146,6 +150,7 @@ def test_a_baseline_sees_a_slowdown_put_in_on_purpose(tmp_path: Path, ground: Gr
         ("server", f"{CELL}: its server ended during odd layer x"),
         ("process", f"{CELL}: its process ended with exit code 7; what it said is above"),
         ("refusal", f"{CELL}: this cannot be measured;  do    mend it"),
+        ("load", f"{CELL}: a process of the load ended without a result;  do    see what it printed above"),
         ("start", f"{CELL}: its process ended with exit code 1; what it said is above"),
     ],
 )

@@ -128,9 +128,10 @@ def load(cell: str, goal: LoadGoal, answer: Mapping[str, Any]) -> Load:
 
 
 def _load_text(cell: str, goal: LoadGoal, answer: Mapping[str, Any], missed: str, p95: float | None) -> str:
-    what = f"{goal.rate:.0f} requests a second by {goal.clients} clients for {answer['wanted_seconds']:g} s"
+    by = f"{goal.clients} clients in {answer['processes']} processes"
+    what = f"{goal.rate:.0f} requests a second by {by} for {answer['wanted_seconds']:g} s"
     cores = answer["client_cpu"] / answer["seconds"] if answer["seconds"] else 0.0
-    busy = f"; the client kept {cores:.0%} of a core busy"
+    busy = f"; clients kept {cores:.0%} of a core busy"
     if answer.get("server_cpu") is not None and answer["seconds"]:
         busy += f", the server {answer['server_cpu'] / answer['seconds']:.0%}"
     error = next((f"; {name}: {text}" for name, text in answer["texts"].items()), "")

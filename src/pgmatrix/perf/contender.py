@@ -66,6 +66,9 @@ class Looped:
     async def ready(self, clients: int) -> None:
         """Make ready for so many clients; called before each slice, outside its clock."""
 
+    def forked(self) -> None:
+        """Forget, without closing them, connections of the process that this one was forked from."""
+
     async def slice(self, clients: int, seconds: float) -> Slice:
         """A closed loop."""
         await self.ready(clients)

@@ -15,6 +15,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -27,8 +28,10 @@ from pgmatrix.perf.contender import Contender, Ground, Looped
 from pgmatrix.perf.loops import Slice, closed_loop, slowed, steady
 from pgmatrix.perf.machine import sync_seconds
 from pgmatrix.perf.results import Role
+from pgmatrix.perf.shares import MOST, members, renumbered, shared
 from pgmatrix.perf.table import PerfTable, read_table
 from pgmatrix.provision import provision
+from pgmatrix.servers.tuning import usable_cores
 
 CONNECTIONS = 400  # a sweep's 64 clients, the load's 100, by each variant
 # What a commit promises in production; the table's own settings win.
@@ -87,19 +90,28 @@ class Worker:
         return await closed_loop(slowed(contender.once, order["slow"]), order["clients"], order["seconds"])
 
     def load(self, order: Mapping[str, Any]) -> dict[str, Any]:
-        """A steady load on a contender that is a loop, after a short one to open its connections."""
+        """A steady load on a contender that is a loop, by as many processes as there are cores."""
         contender = self.contenders[order["workload"], order["variant"]]
         if not isinstance(contender, Looped):
             raise ConfigError(f"{order['workload']} offers no single requests", do_next="name another in load.workload")
         before = usage.look(self.postmaster, before=True)
-        found: Slice = self.ground.run(self._steady(contender, order))
-        return self._answer(found, before)
+        processes = min(usable_cores(), MOST, order["clients"])
+        found = shared(processes, partial(self._part, contender, order, processes), seconds=order["seconds"])
+        return self._answer(found, before) | {"processes": processes}
 
-    async def _steady(self, contender: Looped, order: Mapping[str, Any]) -> Slice:
-        clients, rate = order["clients"], order["rate"]
-        await contender.ready(clients)
-        await steady(contender.once, clients=clients, rate=rate / 4, seconds=1.0)
-        return await steady(contender.once, clients=clients, rate=rate, seconds=order["seconds"])
+    def _part(self, contender: Looped, order: Mapping[str, Any], processes: int, number: int) -> Slice:
+        """One process's share of the clients and of the rate."""
+        contender.forked()
+        own = members(order["clients"], processes, number)
+        rate = order["rate"] * len(own) / order["clients"]
+        with asyncio.Runner() as runner:
+            return runner.run(self._steady(contender, own, rate, order["seconds"]))
+
+    async def _steady(self, contender: Looped, own: Sequence[int], rate: float, seconds: float) -> Slice:
+        await contender.ready(len(own))
+        once = renumbered(contender.once, own)
+        await steady(once, clients=len(own), rate=rate / 4, seconds=1.0)  # opens connections
+        return await steady(once, clients=len(own), rate=rate, seconds=seconds)
 
     def describe(self, order: Mapping[str, Any]) -> dict[str, Any]:
         """The plan and the notes of one contender."""

@@ -112,6 +112,11 @@ class Stage:
         size = min(clients, POOL)
         self.plant, self.unguarded = (self._pooled(one, size) for one in (self.guarded, self.free))
 
+    def forked(self) -> None:
+        """Connections of this process's own from now on; those of the one before are kept, so that none is closed."""
+        self.inherited = (self.opened, self.bare)
+        self.opened, self.bare = {}, Bares(database=self.guarded)
+
     def _pooled(self, database: Database, size: int) -> Plant:
         key = (database.name, size)
         if key not in self.opened:

@@ -10,6 +10,7 @@ from pgmatrix.databases.database import Database
 from pgmatrix.perf.contender import SWEEP, Looped
 from pgmatrix.perf.limits import Pgbench
 from pgmatrix.perf.loops import Once, Slice
+from pgmatrix.perf.results import Role
 from tests.perf.plant.bare import Bare, Statement
 from tests.perf.workloads.stage import APP, Stage
 
@@ -34,7 +35,11 @@ class Way(Looped):
     async def ready(self, clients: int) -> None:
         """Bare connections are opened before the clock starts, plant's pool is filled by the first operations."""
         self.stage.use(clients)
-        await self.stage.bare.grow(clients)
+        await self.stage.bare.grow(clients if self.role is Role.BARE else 1)
+
+    def forked(self) -> None:
+        """Databases and rows are the same, connections are not."""
+        self.stage.forked()
 
     async def slice(self, clients: int, seconds: float) -> Slice:
         """A closed loop, and afterwards what keeps tables from growing."""

@@ -18,6 +18,7 @@ from pgmatrix.perf.table import LoadGoal
 from tests.unit.pgmatrix.perf_builders import CELL, OTHER
 
 NAME = {"cell": CELL, "workload": "read", "variant": "layer", "clients": 1}
+LASTED = {"wanted_seconds": 2.0, "processes": 2}
 GOAL = LoadGoal(workload="request", rate=100.0, clients=10, seconds=2.0, p95=0.5, errors=0.01)
 
 
@@ -192,12 +193,12 @@ def test_rounds_end_in_time_and_are_never_too_few(took: float, deadline: float, 
 
 def test_a_load_that_was_carried_is_met() -> None:
     """Rate, p95 and errors as wanted."""
-    found = load(CELL, GOAL, an_answer(*[2000] * 200, seconds=2.0) | {"wanted_seconds": 2.0})
+    found = load(CELL, GOAL, an_answer(*[2000] * 200, seconds=2.0) | LASTED)
 
     assert (found.met, found.rate, found.requests, found.p95) == (True, 100.0, 200, 0.002)
     assert found.why == (
-        f"{CELL}: carried 100 requests a second by 10 clients for 2 s, p95 2 ms;"
-        " the client kept 25% of a core busy, the server 12%"
+        f"{CELL}: carried 100 requests a second by 10 clients in 2 processes for 2 s, p95 2 ms;"
+        " clients kept 25% of a core busy, the server 12%"
     )
 
 
@@ -215,7 +216,7 @@ def test_a_load_that_was_carried_is_met() -> None:
 )
 def test_a_load_that_was_not_carried_says_what_is_short(answer: dict[str, Any], why: str) -> None:
     """Too few requests, too slow, too many errors, or none at all: never met."""
-    found = load(CELL, GOAL, answer | {"wanted_seconds": 2.0})
+    found = load(CELL, GOAL, answer | LASTED)
 
     assert not found.met
     assert why in found.why
