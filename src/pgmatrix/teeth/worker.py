@@ -73,12 +73,15 @@ def work(pipe: Connection, order: Order) -> None:
     fixed = ["-p", "no:cacheprovider", "-s", "-q", "--tb=native", "--disable-warnings"]
     try:
         pytest.main([*fixed, *order.arguments], plugins=[plugin, loop])
+    except BaseException:
+        traceback.print_exc()
+        raise
     finally:
         if not loop.done:
             sys.stdout.flush()
-            traceback.print_exc()
+            sys.stderr.flush()
             tail = order.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-12:]
-            pipe.send(Failed(why="\n".join([*tail, "pytest did not come to its end"])))
+            pipe.send(Failed(why="\n".join(["its pytest session ended before the last fault:", *tail])))
 
 
 class Loop:
