@@ -1,6 +1,7 @@
 """Owns the words faults are written in: rewritten functions, engine arguments, rewritten SQL, rewritten revisions."""
 
 from __future__ import annotations
+import __future__
 
 import functools
 import importlib
@@ -62,7 +63,8 @@ def _compiled(source: str, module: Any, path: str, function: FunctionType) -> An
     # A zero-argument super() needs the cell in which the compiler keeps the class.
     body = f"def _make(__class__):\n{textwrap.indent(source, '    ')}\n    return {name}\n"
     made: dict[str, Any] = {}
-    exec(compile(body, f"<fault in {function.__qualname__}>", "exec", 0x1000000), vars(module), made)  # noqa: S102
+    code = compile(body, f"<fault in {function.__qualname__}>", "exec", __future__.annotations.compiler_flag)
+    exec(code, vars(module), made)  # noqa: S102 - a function has no other way to get another text
     owner = functools.reduce(getattr, path.split(".")[:-1], module)
     return made["_make"](owner)
 

@@ -105,7 +105,7 @@ FAULTS = (
                 f"{DATABASE}:Database.session",
                 (
                     "    except BaseException:\n",
-                    "    except asyncio.CancelledError:\n        self.kept = session\n        raise\n"
+                    "    except asyncio.CancelledError:\n        type(self).kept = session\n        raise\n"
                     "    except BaseException:\n",
                 ),
             ),

@@ -13,7 +13,11 @@ from typing import Any
 
 import pytest
 
+from pgmatrix.servers.cache import cache_root
+from pgmatrix.servers.embedded import EmbeddedProvider
+from pgmatrix.servers.guard import Guard
 from tests.plugin.conftest import Nest
+from tests.servers.foreign import dsn_variables, foreign_server
 
 LAYER = """\
 import subprocess
@@ -60,6 +64,7 @@ def test_empty(pg_empty):
 """
 FAULTS = """\
 import os
+import tempfile
 
 from pgmatrix.teeth.faults import Fault, Patch
 
@@ -72,6 +77,15 @@ def fault(name, *reds, sql=(), undo=(), **values):
 class End:
     def apply(self):
         os._exit(7)
+
+
+class Litter:
+    def apply(self):
+        import rules
+
+        rules.LIMIT = tempfile.mkdtemp(prefix="litter-")
+        with open("litter", "w") as file:
+            file.write(rules.LIMIT)
 
 
 FAULTS = (
@@ -89,6 +103,7 @@ FAULTS = (
     fault("sql-refused", "test_rows", sql=("drop table no_such_table",)),
     fault("not-of-the-template", "test_empty", sql=("drop table thing",)),
     fault("hangs", "test_empty", PAUSE=60),
+    Fault(name="litters", breaks="it", reds=frozenset({"test_limit"}), changes=(Litter(),)),
     Fault(name="crashes", breaks="it", reds=frozenset({"test_limit"}), changes=(End(),)),
     fault("not-undone", "test_role", sql=("alter role pgmx_test_reader nologin",), undo=("select 1",)),
 )
@@ -269,6 +284,39 @@ def test_tests_that_cannot_be_collected_end_the_run(prover: Prover) -> None:
     assert code == 2
     assert "teeth: a worker could not go on" in lines
     assert any("SyntaxError" in line for line in lines), lines
+
+
+def test_a_server_of_somebody_else_is_not_changed_as_a_whole(prover: Prover, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On an external server what breaks a clone is tried, what would change its roles refused, and nothing is left."""
+    guard = Guard()
+    provider = EmbeddedProvider(cache=cache_root(), guard=guard, extensions=("vector", "uuid-ossp"))
+    with foreign_server(prover.nest.ground, provider, guard) as foreign:
+        for name, value in dsn_variables(foreign.dsn).items():
+            monkeypatch.setenv(name, value)
+        before = foreign.contents()
+        code, lines = prover.run("-j", "2", "key-dropped", "role-locked")
+        after = foreign.contents()
+    guard.close()
+
+    refused = "the fault role-locked changes roles or settings of the whole server, and this one is external"
+    assert code == 1, "\n".join(lines)
+    assert outcomes(prover.record()) == {"key-dropped": (["test_key"], [], ""), "role-locked": ([], [], refused)}
+    assert after == before
+
+
+def test_temporary_files_go_with_the_trial(prover: Prover) -> None:
+    """What a fault leaves among the temporary files is gone when it has been tried."""
+    prover.run("litters")
+
+    assert not Path((prover.nest.path / "litter").read_text(encoding="utf-8")).parent.exists()
+
+
+def test_no_number_of_workers(prover: Prover) -> None:
+    """`-j 0` is refused."""
+    code, lines = prover.run("-j", "0")
+
+    assert code == 2
+    assert lines[-1].endswith("error: argument -j/--workers: 0 is no number of workers")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])

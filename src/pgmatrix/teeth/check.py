@@ -85,16 +85,19 @@ def select(
 ) -> list[Fault]:
     """The faults of these names and, where layers are given, those that turn tests of these layers red; else all.
 
-    Raises UnknownName.
+    Raises UnknownName, and ConfigError where none is left.
     """
     wanted, within = set(names), set(layers)
     _known("fault", wanted, {fault.name for fault in faults})
     _known("layer", within, set(contract))
-    return [
+    found = [
         fault
         for fault in faults
         if (not wanted or fault.name in wanted) and (not within or within & set(layers_of(fault, contract)))
     ]
+    if not found:
+        raise ConfigError("none of the named faults is of the named layers", do_next="name fewer of either")
+    return found
 
 
 def _known(kind: str, asked: set[str], known: set[str]) -> None:

@@ -5,14 +5,18 @@ The process that forks has imported and collected everything and has no thread o
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
+import signal
+import tempfile
 import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Any
 
@@ -90,27 +94,39 @@ def fork(work: Callable[[], dict[str, str]], *, timeout: float) -> dict[str, str
         raise FaultError(f"a process with threads cannot be forked: {threading.enumerate()}")
     context = multiprocessing.get_context("fork")
     mine, its = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=[its, work, os.getpid()])
-    process.start()
-    its.close()
-    try:
-        if not mine.poll(timeout):
-            raise FaultError(f"the tests did not end within {timeout:g} s")
-        found: Any = mine.recv()
-    except EOFError:
-        process.join()
-        raise FaultError(f"the process of the tests ended with exit code {process.exitcode}") from None
-    finally:
-        process.kill()
-        process.join()
-        process.close()
-        mine.close()
+    with tempfile.TemporaryDirectory(prefix="teeth-", ignore_cleanup_errors=True) as folder:
+        process = context.Process(target=_answer, args=[its, work, folder, os.getpid()])
+        process.start()
+        its.close()
+        try:
+            if not mine.poll(timeout):
+                raise FaultError(f"the tests did not end within {timeout:g} s")
+            found: Any = mine.recv()
+        except EOFError:
+            process.join()
+            raise FaultError(f"the process of the tests ended with exit code {process.exitcode}") from None
+        finally:
+            _end(process)
+            mine.close()
     if isinstance(found, PgMatrixError):
         raise found
     return dict(found)
 
 
-def _answer(pipe: Connection, work: Callable[[], dict[str, str]], parent: int) -> None:
+def _end(process: ForkProcess) -> None:
+    """With all that its tests have started."""
+    if process.pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.join()
+    process.close()
+
+
+def _answer(pipe: Connection, work: Callable[[], dict[str, str]], folder: str, parent: int) -> None:
+    os.setpgrp()
+    # What a fault or a broken test leaves among the temporary files goes with the trial.
+    os.environ["TMPDIR"] = tempfile.tempdir = folder
     threading.Thread(target=_end_with, args=[parent], daemon=True).start()
     try:
         pipe.send(work())

@@ -21,7 +21,7 @@ from pgmatrix.errors import PgMatrixError
 from pgmatrix.plugin.workers import read_durations
 from pgmatrix.servers.tuning import usable_cores
 from pgmatrix.teeth.check import Contract, check, layers_of, select
-from pgmatrix.teeth.crew import try_faults
+from pgmatrix.teeth.crew import Crew, try_faults
 from pgmatrix.teeth.faults import Fault
 from pgmatrix.teeth.outcomes import Report, Trial, contract_tests, judge
 from pgmatrix.teeth.report import print_report
@@ -61,11 +61,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("names", nargs="*", metavar="FAULT", help="only these faults")
     parser.add_argument("--cell", help="such as pg15-psycopg; the newest major on the first driver by default")
     parser.add_argument("--layer", action="append", default=[], metavar="NAME", help="only faults of this layer")
-    parser.add_argument("-j", "--workers", type=int, default=0, metavar="N", help="side by side; one a core by default")
+    parser.add_argument("-j", "--workers", type=_count, metavar="N", help="side by side; one a core by default")
     parser.add_argument("--pg-provider", metavar="NAME", help="auto, external, container or embedded")
     parser.add_argument("--timeout", type=float, default=TIMEOUT, metavar="SECONDS", help="for the tests of one fault")
     parser.add_argument("--list", action="store_true", help="name the faults and the tests they must turn red, and end")
     return parser
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of workers")
+    return number
 
 
 def _run(project: Project, options: argparse.Namespace, console: Console) -> int:
@@ -77,6 +84,8 @@ def _run(project: Project, options: argparse.Namespace, console: Console) -> int
     if options.list:
         return _list(console, chosen, project.contract)
     folder = _folder(project.root)
+    workers = min(options.workers or usable_cores(), len(chosen))
+    console.print(f"{len(chosen)} faults on {cell}, {workers} at a time; logs and record in {folder}", soft_wrap=True)
     order = Order(
         faults=project.faults,
         contract=project.contract,
@@ -85,20 +94,13 @@ def _run(project: Project, options: argparse.Namespace, console: Console) -> int
         timeout=options.timeout,
         log=folder / f"{cell}.log",
     )
-    workers = min(options.workers or usable_cores(), len(chosen))
     start = time.monotonic()
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task(f"{len(chosen)} faults on {cell}", total=len(chosen))
-
-        def tell(trial: Trial) -> None:
-            progress.update(bar, advance=1, description=trial.fault)
-
-        found = try_faults(order, _longest_first(chosen, project, table), workers=workers, tell=tell)
-    partial = options.names or options.layer
+    found = _try(console, order, _longest_first(chosen, project, table), workers)
     report = Report(
         cell=str(cell),
         judged=judge(chosen, found.trials, project.contract),
-        contract=tuple(sorted(_named(chosen))) if partial else contract_tests(project.contract),
+        # Of a part of the faults only what they name can be asked.
+        contract=contract_tests(project.contract, None if len(chosen) == len(every) else _named(chosen)),
         seconds=time.monotonic() - start,
         workers=workers,
         facts=found.facts,
@@ -107,6 +109,16 @@ def _run(project: Project, options: argparse.Namespace, console: Console) -> int
     path.write_text(json.dumps(report.to_json(), indent=1), encoding="utf-8")
     print_report(console, report, record=str(path))
     return 0 if report.good else 1
+
+
+def _try(console: Console, order: Order, names: Sequence[str], workers: int) -> Crew:
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("", total=len(names))
+
+        def tell(trial: Trial) -> None:
+            progress.update(bar, advance=1, description=trial.fault)
+
+        return try_faults(order, names, workers=workers, tell=tell)
 
 
 def _list(console: Console, faults: Iterable[Fault], contract: Contract) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -119,6 +119,6 @@ def judge(faults: Sequence[Fault], trials: Mapping[str, Trial], contract: Contra
     )
 
 
-def contract_tests(contract: Contract, layers: Sequence[str] = ()) -> tuple[str, ...]:
-    """The names of the contract's tests, of these layers alone where any are given."""
-    return tuple(name for name, layer in layer_by_test(contract).items() if not layers or layer in layers)
+def contract_tests(contract: Contract, among: Collection[str] | None = None) -> tuple[str, ...]:
+    """The names of the contract's tests in its order, or of those that are among these."""
+    return tuple(name for name in layer_by_test(contract) if among is None or name in among)

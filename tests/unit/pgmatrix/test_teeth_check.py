@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pgmatrix.errors import ConfigError, UnknownName
+from pgmatrix.errors import ConfigError
 from pgmatrix.teeth.check import check, layer_by_test, layers_of, name_of, select
 from pgmatrix.teeth.faults import Fault
 
@@ -117,11 +117,15 @@ def test_faults_are_selected_by_name_and_layer() -> None:
     [
         ({"names": ["third"]}, "there is no fault 'third'\n  do    choose from first, second"),
         ({"layers": ["up"]}, "there is no layer 'up'\n  do    choose from left, right"),
+        (
+            {"names": ["second"], "layers": ["left"]},
+            "none of the named faults is of the named layers\n  do    name fewer of either",
+        ),
     ],
 )
 def test_what_is_selected_must_exist(asked: dict[str, list[str]], text: str) -> None:
-    """An unknown name is refused with those there are."""
-    with pytest.raises(UnknownName) as caught:
+    """An unknown name is refused with those there are, and so is a choice that leaves nothing."""
+    with pytest.raises(ConfigError) as caught:
         select(GOOD, CONTRACT, **asked)
 
     assert str(caught.value) == text
