@@ -39,13 +39,21 @@ def enter(client: Client, *, token: str, names: Sequence[str]) -> list[str]:
 
 
 def adopt(client: Client, server: Server, names: Sequence[str]) -> None:
-    """Mark the project's roles as ours on a server that stays, and give those that log in their passwords."""
-    if server.provider is ProviderName.EXTERNAL:
-        mark(client, names)
-    for name in names:
-        if not server.roles_trusted:
-            password = quote_text(role_password(server, name))
-            client.execute(f"alter role {quote_name(name)} password {password}")
+    """Mark the project's roles as ours on a server that stays, and give those that log in their passwords.
+
+    In turn: of two sessions that change a role at the same moment, PostgreSQL refuses one.
+    """
+    lock = lock_number(f"{MARK}: roles")
+    client.execute(f"select pg_advisory_lock({lock})")
+    try:
+        if server.provider is ProviderName.EXTERNAL:
+            mark(client, names)
+        for name in names:
+            if not server.roles_trusted:
+                password = quote_text(role_password(server, name))
+                client.execute(f"alter role {quote_name(name)} password {password}")
+    finally:
+        client.execute(f"select pg_advisory_unlock({lock})")
 
 
 def mark(client: Client, names: Sequence[str]) -> None:

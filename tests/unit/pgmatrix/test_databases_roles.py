@@ -61,4 +61,9 @@ def test_roles_are_marked_and_given_passwords_where_needed(provider: str, truste
 
     roles.adopt(client, server, ["app"])
 
-    assert client.statements == [sql.format(role_password(server, "app")) for sql in statements]
+    turn = lock_number(f"{roles.MARK}: roles")
+    assert client.statements == [
+        f"select pg_advisory_lock({turn})",
+        *(sql.format(role_password(server, "app")) for sql in statements),
+        f"select pg_advisory_unlock({turn})",
+    ]
