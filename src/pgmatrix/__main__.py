@@ -165,15 +165,20 @@ def _compare(options: argparse.Namespace, config: Config) -> int:
     """What changes if we move. Exit code 1 when something breaks."""
     from rich.console import Console
 
-    from pgmatrix.compare import Axis, axis_of, compare, side_name, sides
+    from pgmatrix.compare import Axis, Operation, axis_of, compare, operations, side_name, sides
+    from pgmatrix.perf import results
     from pgmatrix.report.comparison import markdown, print_comparison
 
     axis, names = axis_of(options.before, options.after), (options.before, options.after)
+    measured: tuple[Operation, ...] = ()
     if axis is Axis.RUN:
         before, after = ({one.session: one for one in _records(Path(name))} for name in names)
     else:
-        before, after = sides(axis, *names, _records(options.folder or _last_run(config)))
-    found = compare(axis, (side_name(axis, names[0]), side_name(axis, names[1])), before, after)
+        folder = options.folder or _last_run(config)
+        before, after = sides(axis, *names, _records(folder))
+        speed = results.path_of(folder)
+        measured = operations(axis, *names, results.read(speed)) if speed.exists() else ()
+    found = compare(axis, (side_name(axis, names[0]), side_name(axis, names[1])), before, after, measured)
     if options.json:
         print(found.to_json())
     elif options.markdown:

@@ -18,6 +18,8 @@ SECONDS = 0.1
 # What differs from run to run without meaning: addresses, and numbers in names of databases, processes, ports.
 _VOLATILE = re.compile(r"0x[0-9a-f]+|\d+")
 
+_FACTS = {"PostgreSQL": "server_version", "provider": "provider", "encoding": "encoding", "collation": "collation"}
+
 
 class Kind(StrEnum):
     """What changes: sessions that ran, tests there are, a test's outcome, warnings, plans, what it runs on, speed."""
@@ -124,14 +126,15 @@ def _facts(pair: str, before: Record, after: Record) -> Iterator[Found]:
 
 
 def _flat(record: Record) -> dict[str, str]:
+    """The facts by name, as far as they are there: a record may come from anywhere."""
     facts = record.facts
-    if not facts:
-        return {}
-    found = {"PostgreSQL": facts["server_version"], "driver": f"{facts['driver']} {facts['driver_version']}"}
-    found |= {name: str(facts[name]) for name in ("provider", "encoding", "collation")}
-    found |= {f"extension {name}": version for name, version in facts["extensions"].items()}
-    found |= {f"setting {name}": value for name, value in facts["settings"].items()}
-    return found | {"Python": record.python}
+    found = {"driver": f"{facts['driver']} {facts.get('driver_version', '')}"} if "driver" in facts else {}
+    found |= {shown: str(facts[name]) for shown, name in _FACTS.items() if name in facts}
+    for kind in ("extension", "setting"):
+        several = facts.get(f"{kind}s")
+        if isinstance(several, Mapping):
+            found |= {f"{kind} {name}": str(value) for name, value in several.items()}
+    return found | ({"Python": record.python} if record.python else {})
 
 
 def common(before: Record, after: Record) -> dict[str, tuple[float, float]]:

@@ -13,7 +13,9 @@ from statistics import median
 from pgmatrix import plain
 from pgmatrix.changes import Found, Kind, absent, changes, common, speeds
 from pgmatrix.errors import RecordError, UnknownName
-from pgmatrix.matrix import Driver, Session
+from pgmatrix.matrix import Cell, Driver, Session
+from pgmatrix.perf import results as perf
+from pgmatrix.perf.results import PerfRun
 from pgmatrix.records import Record
 
 SCHEMA = 1
@@ -61,8 +63,22 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """A measured operation, from a performance run: time after to before, where that lies with certainty, and the word
+    for it. `where` is what both sides share: a driver, or a major."""
+
+    name: str
+    where: str
+    word: str
+    ratio: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What changes between two sides. `pairs` are those compared, `tests` counts what ran on both sides of them."""
+    """What changes between two sides. `pairs` are those compared, `tests` counts what ran on both sides of them;
+    `operations` are empty where speed was not measured."""
 
     axis: Axis
     before: str
@@ -71,6 +87,7 @@ class Comparison:
     tests: int
     changes: tuple[Change, ...]
     paces: tuple[Pace, ...]
+    operations: tuple[Operation, ...] = ()
     schema: int = SCHEMA
 
     @property
@@ -148,8 +165,40 @@ def _shared(axis: Axis, session: Session) -> str:
     return f"{first}-{session.layer}"
 
 
+def operations(axis: Axis, before: str, after: str, run: PerfRun) -> tuple[Operation, ...]:
+    """What a performance run says of a move from one major, or one driver, to another; it compares no two runs."""
+    kinds = {Axis.MAJOR: perf.Kind.MAJORS, Axis.DRIVER: perf.Kind.DRIVERS}
+    first, second = (f"pg{word}" if axis is Axis.MAJOR else word for word in (before, after))
+    return tuple(
+        _operation(axis, one, turned=one.measured == first)
+        for one in run.comparisons
+        if one.kind is kinds.get(axis) and {one.measured, one.beside} == {first, second}
+    )
+
+
+_TURNED = {perf.Word.SLOWER: perf.Word.FASTER, perf.Word.FASTER: perf.Word.SLOWER}
+
+
+def _operation(axis: Axis, one: perf.Comparison, *, turned: bool) -> Operation:
+    cell = Cell.parse(one.cell)
+    low, high = (one.high, one.low) if turned else (one.low, one.high)
+    ratio, low, high = ((1 / each if turned and each else each) for each in (one.ratio, low, high))
+    return Operation(
+        name=f"{one.workload} x{one.clients}",
+        where=str(cell.driver) if axis is Axis.MAJOR else f"pg{cell.major}",
+        word=str(_TURNED.get(one.word, one.word) if turned else one.word),
+        ratio=ratio,
+        low=low,
+        high=high,
+    )
+
+
 def compare(
-    axis: Axis, names: tuple[str, str], before: Mapping[str, Record], after: Mapping[str, Record]
+    axis: Axis,
+    names: tuple[str, str],
+    before: Mapping[str, Record],
+    after: Mapping[str, Record],
+    measured: tuple[Operation, ...] = (),
 ) -> Comparison:
     """Every difference between two sides: records by the pair they belong to. `names` are the sides' names."""
     pairs = [name for name in before if name in after]
@@ -165,6 +214,7 @@ def compare(
         tests=sum(map(len, times.values())),
         changes=_grouped(found, pairs),
         paces=tuple(_paces(times)),
+        operations=measured,
     )
 
 

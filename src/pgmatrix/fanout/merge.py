@@ -67,7 +67,12 @@ def merge(sources: Sequence[Path], into: Path, *, planned: Sequence[Session], ro
         if part.kind == "coverage":
             _refuse_outside(part, root)
     speed = _performance(folders)
-    _copy([*parts, *speed], into, {"run": run, "sessions": [str(session) for session in planned]})
+    try:
+        _copy([*parts, *speed], into, {"run": run, "sessions": [str(session) for session in planned]})
+    except OSError as error:
+        raise RecordError(
+            f"{into} cannot be written: {error}", do_next="make all files readable, or name another folder"
+        ) from error
     return Merge(
         folder=into,
         run=run,
@@ -101,7 +106,11 @@ def _files(folder: Path) -> Iterator[Part]:
 
 
 def _refuse_elsewhere(path: Path, folder: Path) -> None:
-    if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
+    try:
+        own = path.resolve().is_relative_to(folder.resolve()) and path.is_file()
+    except (OSError, RuntimeError):  # links in a circle
+        own = False
+    if not own:
         raise RecordError(
             f"{path} leaves {folder}, or is no file",
             do_next="remove it: a run's folder holds its own files and nothing else",

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pgmatrix.changes import FACTOR, SECONDS, Kind
-from pgmatrix.compare import Change, Comparison, Pace
+from pgmatrix.compare import Change, Comparison, Operation, Pace
 
 TITLES = {
     Kind.SESSION: "sessions",
@@ -25,6 +25,7 @@ TITLES = {
     Kind.FACT: "what it runs on",
     Kind.SPEED: f"tests at least {FACTOR:g} times as long or as short, by {SECONDS:g} s or more, in each pair",
 }
+OPERATIONS = "measured operations, time after to before"
 _MANY = 4
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>|#~])")
 
@@ -57,6 +58,8 @@ def print_comparison(console: Console, found: Comparison) -> None:
                     console.print(line, soft_wrap=True)
     if found.paces:
         console.print(_pace_table(found))
+    if found.operations:
+        console.print(_operation_table(found))
     console.print(Text(found.headline, style="bold red" if found.worse else "bold green"), soft_wrap=True)
 
 
@@ -88,6 +91,21 @@ def _pace_row(pace: Pace) -> tuple[str, ...]:
     return (pace.layer, str(pace.tests), *seconds, f"{pace.ratio:.2f}", f"{pace.typical:.2f}")
 
 
+def _operation_table(found: Comparison) -> Table:
+    table = Table(title=OPERATIONS, title_justify="left", show_edge=False)
+    for title in ("operation", "where", "ratio", "word"):
+        table.add_column(title, justify="right" if title == "ratio" else "left")
+    for row in map(_operation_row, found.operations):
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _operation_row(one: Operation) -> tuple[str, ...]:
+    ratio = "" if one.ratio is None else f"{one.ratio:.2f}"
+    between = "" if one.low is None or one.high is None else f" ({one.low:.2f} to {one.high:.2f})"
+    return (one.name, one.where, ratio + between, one.word)
+
+
 def markdown(found: Comparison) -> str:
     """The whole comparison as Markdown; what tests and servers said is escaped."""
     lines = [f"## {_plain(f'{found.before} to {found.after}')}", "", f"**{_plain(found.headline)}**"]
@@ -99,6 +117,10 @@ def markdown(found: Comparison) -> str:
         lines += ["", "### Speed of tests that passed on both sides", ""]
         head = ("layer", "tests", found.before, found.after, "ratio", "median test")
         lines += [_row(head), _row(["---", *["---:"] * 5]), *(_row(_pace_row(pace)) for pace in found.paces)]
+    if found.operations:
+        lines += ["", f"### {OPERATIONS[0].upper()}{OPERATIONS[1:]}", ""]
+        lines += [_row(("operation", "where", "ratio", "word")), _row(("---", "---", "---:", "---"))]
+        lines += [_row(list(map(_plain, _operation_row(one)))) for one in found.operations]
     return "\n".join(lines) + "\n"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 from pgmatrix import records
 from pgmatrix.__main__ import main
 from pgmatrix.changes import Kind
-from pgmatrix.compare import Axis, Change, Comparison, axis_of, compare, sides
+from pgmatrix.compare import Axis, Change, Comparison, Operation, axis_of, compare, operations, sides
 from pgmatrix.errors import RecordError, UnknownName
+from pgmatrix.perf import results as perf
 from pgmatrix.records import Outcome, Plan, Record, TestResult
 from pgmatrix.report.comparison import markdown
 from tests.unit.pgmatrix.builders import a_project, a_record, some_facts
@@ -175,6 +177,14 @@ def test_what_it_runs_on_is_compared_as_measured() -> None:
     assert found.worse == ()
 
 
+@pytest.mark.parametrize("facts", [{}, {"x": 1}, {"extensions": [], "settings": None, "driver": 7}])
+def test_facts_that_are_not_there_are_no_error(facts: dict[str, Any]) -> None:
+    """A record from elsewhere may lack any fact; it is compared by what it has."""
+    found = compared({"a-rls": a_record(facts=facts)}, {"a-rls": a_record()})
+
+    assert ("PostgreSQL", "absent", "16.14") in {(one.subject, one.before, one.after) for one in found.changes}
+
+
 def test_a_move_to_another_driver_says_both_versions() -> None:
     """What changes first between two drivers is the driver, with the versions that ran."""
     facts = some_facts(driver="psycopg", driver_version="3.3.9").values()
@@ -226,6 +236,49 @@ def test_a_layer_s_pace_counts_what_passed_on_both_sides() -> None:
 
     assert (pace.layer, pace.tests, pace.before, pace.after) == ("rls", 2, 3.0, 3.5)
     assert (round(pace.ratio, 3), pace.typical) == (1.167, 1.25)
+
+
+def a_perf_run(*comparisons: perf.Comparison) -> perf.PerfRun:
+    """A performance run that found these."""
+    environment = perf.Environment(
+        machine="m", workloads="w", facts={}, commit="c", dirty=False, started=0.0, ended=1.0, quick=False, rounds=3
+    )
+    return perf.PerfRun(run="run-1", environment=environment, comparisons=comparisons)
+
+
+def beside(kind: str, measured: str, other: str, **changes: Any) -> perf.Comparison:
+    """One operation beside another: a quarter more time, with certainty."""
+    values = {"workload": "point-read", "clients": 4, "ratio": 1.25, "low": 1.2, "high": 1.6, "why": "so"} | changes
+    return perf.Comparison(
+        kind=perf.Kind(kind), cell="pg16-asyncpg", measured=measured, beside=other, word=perf.Word.SLOWER, **values
+    )
+
+
+def test_measured_operations_are_said_in_the_direction_of_the_move() -> None:
+    """A ratio is after to before, whichever way it was measured; what is of other sides is left out."""
+    run = a_perf_run(
+        beside("majors", "pg16", "pg15"),
+        beside("majors", "pg16", "pg14"),
+        beside("drivers", "asyncpg", "psycopg"),
+        beside("variants", "pg16", "pg15"),
+    )
+
+    there, back = operations(Axis.MAJOR, "15", "16", run), operations(Axis.MAJOR, "16", "15", run)
+    drivers = operations(Axis.DRIVER, "asyncpg", "psycopg", run)
+
+    assert there == (Operation(name="point-read x4", where="asyncpg", word="slower", ratio=1.25, low=1.2, high=1.6),)
+    assert [(one.word, one.ratio, one.low, one.high) for one in back] == [("faster", 0.8, 0.625, 1 / 1.2)]
+    assert [(one.where, one.word, one.ratio) for one in drivers] == [("pg16", "faster", 0.8)]
+    assert operations(Axis.RUN, "pg15", "pg16", run) == ()
+
+
+def test_an_operation_that_could_not_be_measured_has_no_ratio() -> None:
+    """What is invalid stays invalid, turned around or not."""
+    one = replace(beside("majors", "pg16", "pg15", ratio=None, low=None, high=None), word=perf.Word.INVALID)
+
+    for words in (("15", "16"), ("16", "15")):
+        (found,) = operations(Axis.MAJOR, *words, a_perf_run(one))
+        assert (found.word, found.ratio, found.low, found.high) == ("invalid", None, None, None)
 
 
 OUTCOMES = st.dictionaries(st.sampled_from("abcd"), st.sampled_from([str(one) for one in Outcome]))
@@ -346,6 +399,18 @@ def test_back_again_nothing_breaks(project: Path, capsys: pytest.CaptureFixture[
     """A move that mends and breaks nothing is exit code 0."""
     assert main(["compare", "16", "15", "--run", str(project / ".pgmatrix" / "runs" / "one")]) == 0
     assert "nothing breaks" in capsys.readouterr().out
+
+
+def test_speed_is_shown_where_it_was_measured(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A performance run in the folder adds its operations to the terminal and to Markdown."""
+    perf.write(project / ".pgmatrix" / "runs" / "one", a_perf_run(beside("majors", "pg16", "pg15")))
+
+    main(["compare", "15", "16"])
+    shown = capsys.readouterr().out
+    main(["compare", "15", "16", "--markdown"])
+
+    assert "1.25 (1.20 to 1.60)" in shown
+    assert "| point-read x4 | asyncpg | 1.25 (1.20 to 1.60) | slower |\n" in capsys.readouterr().out
 
 
 def test_json_is_the_comparison(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

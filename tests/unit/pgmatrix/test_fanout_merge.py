@@ -193,6 +193,27 @@ def test_a_path_that_leaves_its_folder_is_refused(project: Path, kind: str) -> N
     )
 
 
+def test_links_in_a_circle_are_refused(project: Path) -> None:
+    """A link to itself leads nowhere, and is no file."""
+    job = a_job(project / "a", SESSIONS[:1])
+    link = job / "records" / "x.json"
+    link.symlink_to(link)
+
+    assert refused(project, job).startswith(f"{link} leaves {job}, or is no file\n")
+
+
+def test_a_target_that_cannot_be_written_is_an_error(project: Path) -> None:
+    """Where there is a file in the way it is named, and nothing is left."""
+    job = a_job(project / "a", SESSIONS[:1])
+    (project / "file").write_text("", encoding="utf-8")
+
+    with pytest.raises(RecordError) as caught:
+        merged(project, job, into="file/whole")
+
+    assert str(caught.value).startswith(f"{project / 'file' / 'whole'} cannot be written: ")
+    assert str(caught.value).endswith("\n  do    make all files readable, or name another folder")
+
+
 def test_a_whole_folder_that_is_elsewhere_is_refused(project: Path) -> None:
     """A link in place of the folder of records leaves just as well."""
     job, other = a_job(project / "a", SESSIONS[:1]), a_job(project / "b", SESSIONS[1:2])
