@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from pgmatrix.report.history import Summary
-from pgmatrix.report.svg import Scale, drawing, element, line, text, ticks
+from pgmatrix.report.svg import Scale, drawing, element, line, text
 from pgmatrix.report.words import clean, duration, tone
 from pgmatrix.verdict import CoveragePath, SessionView
 
 _WIDTH = 1000.0
 _LANE = 26.0
 _LETTER = 6.4
+_STEPS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 
 
 def bar(share: float, *, look: str = "", mark: float | None = None) -> Markup:
@@ -57,13 +58,19 @@ def timeline(views: Sequence[SessionView]) -> Markup | None:
         lanes[lane : lane + 1] = [end]
         parts.append(_span(view, scale(start - first), scale(end - first), 4 + lane * _LANE))
     height = len(lanes) * _LANE + 30
-    grid = [part for at in ticks(0.0, last - first, 8) for part in _second(scale(at), height, at)]
+    grid = [part for at in time_ticks(last - first) for part in _second(scale(at), height, at)]
     words = f"{len(spans)} sessions in {duration(last - first)}, at most {len(lanes)} at a time"
     return drawing(_WIDTH, height, words, [*grid, *parts])
 
 
+def time_ticks(seconds: float) -> list[float]:
+    """From 0 to that time, at most nine round marks: by seconds, or by minutes where there are many."""
+    step = next((one for one in _STEPS if seconds / one <= 8), _STEPS[-1])
+    return [float(index * step) for index in range(int(seconds / step) + 1)]
+
+
 def _second(x: float, height: float, at: float) -> tuple[Markup, Markup]:
-    words = "0 s" if at == 0 else f"{at:g} s" if at < 120 else duration(at)
+    words = f"{at / 60:g} min" if at >= 60 and at % 60 == 0 else f"{at:g} s"
     anchor = "start" if x < 20 else "end" if x > _WIDTH - 30 else "middle"
     return line(x, 0, x, height - 22), text(x, height - 8, words, text_anchor=anchor)
 

@@ -53,7 +53,7 @@ class SlowRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerRow:
-    """What a cell ran on. Where its sessions differ, all they measured."""
+    """What a cell ran on. Where its sessions differ, all they measured; of why this provider, the first one's words."""
 
     cell: str
     server: str
@@ -147,7 +147,7 @@ def _server(cell: str, found: list[Mapping[str, Any]]) -> ServerRow:
         server=each(lambda one: f"PostgreSQL {one.get('server_version', '?')}"),
         driver=each(lambda one: f"{one.get('driver', '?')} {one.get('driver_version', '')}"),
         provider=each(lambda one: one.get("provider", "?")),
-        reason=each(lambda one: one.get("reason", "")),
+        reason=str(found[0].get("reason", "")),
         extensions=each(_extensions),
         locale=each(lambda one: f"{one.get('encoding', '?')}, {one.get('collation', '?')}"),
         storage=each(lambda one: one.get("storage", "?")),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from pgmatrix.perf import results as perf
-from pgmatrix.report.charts import bar, coverage_bar, timeline
+from pgmatrix.report.charts import bar, coverage_bar, time_ticks, timeline
 from pgmatrix.report.plots import duration_of, plots
 from pgmatrix.report.svg import Scale, element, log_ticks, ticks
 from pgmatrix.verdict import CoveragePath
@@ -171,6 +171,28 @@ def test_a_timeline_has_a_lane_for_each_session_at_a_time() -> None:
     assert found.get("aria-label") == "4 sessions in 12.0 s, at most 2 at a time"
     assert [one.get("y") for one in boxes] == ["4", "30", "30", "4"]
     assert str(boxes[1].findtext("title")) == "pg16-asyncpg-b: green, 4.0 s"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "found"),
+    [
+        (0.0, [0]),
+        (3.9, [0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5]),
+        (85, [0, 20, 40, 60, 80]),
+        (620, [0, 120, 240, 360, 480, 600]),
+    ],
+)
+def test_time_is_marked_at_round_figures(seconds: float, found: list[float]) -> None:
+    """Seconds for a short run, minutes for a long one, and never more than nine."""
+    assert time_ticks(seconds) == found
+    assert len(time_ticks(seconds)) <= 9
+
+
+def test_minutes_are_said_as_minutes() -> None:
+    """The axis of a run of ten minutes is in minutes."""
+    svg = timeline([a_session_view(record=a_record(started=0.0, ended=620.0))])
+
+    assert re.findall(r">([\d.]+ (?:s|min))</text>", str(svg)) == ["0 s", "2 min", "4 min", "6 min", "8 min", "10 min"]
 
 
 def test_nothing_ran_is_no_timeline() -> None:
