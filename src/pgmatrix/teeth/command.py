@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("names", nargs="*", metavar="FAULT", help="only these faults")
     parser.add_argument("--cell", help="such as pg15-psycopg; the newest major on the first driver by default")
     parser.add_argument("--layer", action="append", default=[], metavar="NAME", help="only faults of this layer")
-    parser.add_argument("-j", "--workers", type=_count, metavar="N", help="side by side; one a core by default")
+    parser.add_argument("-j", "--workers", type=_count, metavar="N", help="side by side; cores + 1 by default")
     parser.add_argument("--pg-provider", metavar="NAME", help="auto, external, container or embedded")
     parser.add_argument("--timeout", type=float, default=TIMEOUT, metavar="SECONDS", help="for the tests of one fault")
     parser.add_argument("--list", action="store_true", help="name the faults and the tests they must turn red, and end")
@@ -84,7 +84,8 @@ def _run(project: Project, options: argparse.Namespace, console: Console) -> int
     if options.list:
         return _list(console, chosen, project.contract)
     folder = _folder(project.root)
-    workers = min(options.workers or usable_cores(), len(chosen))
+    # One more than there are cores: where a pool is broken, its tests mostly wait.
+    workers = min(options.workers or usable_cores() + 1, len(chosen))
     console.print(f"{len(chosen)} faults on {cell}, {workers} at a time; logs and record in {folder}", soft_wrap=True)
     order = Order(
         faults=project.faults,
