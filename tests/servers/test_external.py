@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
-from pgmatrix.clients import connect
+from pgmatrix.clients import connect, installed_drivers
 from pgmatrix.config import ProviderName
 from pgmatrix.databases.database import Database
 from pgmatrix.databases.names import clone_name, private_name
 from pgmatrix.databases.stock import clone
-from pgmatrix.errors import BudgetExceeded, ConfigError, IdentityMismatch, ServerUnavailable, TemplateFailed
+from pgmatrix.errors import (
+    BudgetExceeded,
+    ConfigError,
+    IdentityMismatch,
+    PgMatrixError,
+    ServerUnavailable,
+    TemplateFailed,
+)
 from pgmatrix.matrix import Cell, Driver
 from pgmatrix.provision import Provision, provision
 from pgmatrix.servers.embedded import EmbeddedProvider
@@ -66,6 +75,29 @@ def test_a_session_uses_a_server_over_tcp(foreign: Foreign, project: Path, drive
     assert set(there) > {found.template, database.name, ROLE}
     assert (found.facts.encoding, found.facts.collation) == ("UTF8", "C")
     assert (found.facts.provider, found.facts.reason) == (ProviderName.EXTERNAL, "asked for")
+
+
+def test_sessions_may_begin_at_the_same_moment(foreign: Foreign, project: Path) -> None:
+    """Six sessions of both drivers, none of whose roles or templates exist yet, all begin, and share what they make."""
+    cells = [replace(CELL, driver=driver) for driver in installed_drivers()] * 6
+    together = Barrier(6)
+
+    def begin(cell: Cell) -> str:
+        together.wait(60)
+        try:
+            with session(project, foreign.dsn, cell, workers=1) as found:
+                together.wait(60)
+                return found.template
+        except PgMatrixError:
+            together.abort()  # nobody waits for one who will not come
+            raise
+
+    with ThreadPoolExecutor(6) as pool:
+        begun = [pool.submit(begin, cell) for cell in cells[:6]]
+        errors = [one.exception() for one in begun]
+
+    assert errors == [None] * 6
+    assert len({one.result() for one in begun}) == len(installed_drivers())
 
 
 def _password(database: Database) -> str:
@@ -168,7 +200,7 @@ def test_a_role_of_somebody_else_is_refused(foreign: Foreign, project: Path) -> 
 def test_a_template_that_raises_leaves_nothing(foreign: Foreign, tmp_path: Path) -> None:
     """A template callable that makes a role and then raises is reported; its database and role go."""
     text = f"""
-from pgmatrix.clients import connect
+from pgmatrix.clients import connect, installed_drivers
 def build(database):
     connect(database.server).execute("create role {ROLE}")
     raise LookupError("the third migration is missing")

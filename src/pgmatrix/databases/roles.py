@@ -2,7 +2,8 @@
 
 On a server of somebody else nothing is touched but databases and roles marked as ours. A session holds two advisory
 locks: a shared one on MARK as long as it uses templates and roles, its own one as long as it lives. Both vanish with
-its connection, so what a killed session left can be told from what a living one uses.
+its connection, so what a killed session left can be told from what a living one uses. From entering to adopting it also
+holds ROLES: no session meets roles that another has made and not marked yet.
 """
 
 from __future__ import annotations
@@ -18,15 +19,17 @@ from pgmatrix.errors import Attempt, ConfigError
 from pgmatrix.servers.protocol import Server
 
 MARK = "made by pgmatrix"
+ROLES = f"{MARK}: roles"
 
 
 def enter(client: Client, *, token: str, names: Sequence[str]) -> list[str]:
-    """Take the session's locks, drop what dead sessions left, and refuse roles that are not ours.
+    """Take the session's locks, drop what dead sessions left, and refuse roles that are not ours. `adopt` must follow.
 
     Returns those of `names` that do not exist yet: whoever makes them from now on, they are ours. Raises ConfigError.
     """
     client.execute(f"select pg_advisory_lock_shared({lock_number(MARK)})")
     client.execute(f"select pg_advisory_lock({lock_number(token)})")
+    client.execute(f"select pg_advisory_lock({lock_number(ROLES)})")
     _drop_orphans(client)
     foreign = [name for name in names if _exists(client, name) and not _is_ours(client, name)]
     if foreign:
@@ -43,7 +46,7 @@ def adopt(client: Client, server: Server, names: Sequence[str]) -> None:
 
     In turn: of two sessions that change a role at the same moment, PostgreSQL refuses one.
     """
-    lock = lock_number(f"{MARK}: roles")
+    lock = lock_number(ROLES)
     client.execute(f"select pg_advisory_lock({lock})")
     try:
         if server.provider is ProviderName.EXTERNAL:
@@ -54,6 +57,8 @@ def adopt(client: Client, server: Server, names: Sequence[str]) -> None:
                 client.execute(f"alter role {quote_name(name)} password {password}")
     finally:
         client.execute(f"select pg_advisory_unlock({lock})")
+        if server.provider is ProviderName.EXTERNAL:  # taken at entering
+            client.execute(f"select pg_advisory_unlock({lock})")
 
 
 def mark(client: Client, names: Sequence[str]) -> None:

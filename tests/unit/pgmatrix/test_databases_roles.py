@@ -34,16 +34,17 @@ def test_a_role_of_somebody_else_is_refused() -> None:
     assert changes(client) == []
 
 
-def test_entering_takes_both_locks_and_says_which_roles_are_missing() -> None:
+def test_entering_takes_its_locks_and_says_which_roles_are_missing() -> None:
     """A session holds the shared lock and its own; roles that nobody has yet will be ours."""
     client = FakeClient()
 
     missing = roles.enter(client, token="ab", names=["app", "owner"])
 
     assert missing == ["app", "owner"]
-    assert client.statements[:2] == [
+    assert client.statements[:3] == [
         f"select pg_advisory_lock_shared({lock_number(roles.MARK)})",
         f"select pg_advisory_lock({lock_number('ab')})",
+        f"select pg_advisory_lock({lock_number(roles.ROLES)})",
     ]
 
 
@@ -61,9 +62,9 @@ def test_roles_are_marked_and_given_passwords_where_needed(provider: str, truste
 
     roles.adopt(client, server, ["app"])
 
-    turn = lock_number(f"{roles.MARK}: roles")
+    turn = lock_number(roles.ROLES)
     assert client.statements == [
         f"select pg_advisory_lock({turn})",
         *(sql.format(role_password(server, "app")) for sql in statements),
-        f"select pg_advisory_unlock({turn})",
+        *[f"select pg_advisory_unlock({turn})"] * (2 if provider == "external" else 1),
     ]
