@@ -108,6 +108,19 @@ async def test_one_bad_row_among_many(
     assert stored == [UUID(int=7)]
 
 
+@pytest.mark.parametrize("number", [2, NUMBER])
+@pytest.mark.parametrize("change", [{"description": "more"}, {"name": None}])
+async def test_rows_with_other_names_are_refused(plant_db: Database, number: int, change: dict[str, Any]) -> None:
+    """A row with one name more or less than the first is refused by that name, before it is sent."""
+    base = rows(number)
+    base[-1] = {key: value for key, value in {**base[-1], **change}.items() if value is not None}
+    with pytest.raises(InvalidValue, match="is in some rows for base_entity and not in others") as caught:
+        async with plant_db.session(AGENT_A) as session:
+            await bulk_insert(session, ENTITY, base)
+
+    assert [caught.value.field] == list(change)
+
+
 async def test_children_of_another_type_are_refused(plant_db: Database) -> None:
     """Many rows of team for entities that are skills are refused by the rule that refuses one."""
     base = rows(entity_type="skill")

@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plant.core.drivers import Raw, Sink, is_driver_error, translate
+from plant.core.errors import InvalidValue
 
 CHUNK = 5000
 # From here on a temporary table costs less than it saves.
@@ -34,7 +35,7 @@ async def bulk_insert(
     role may make no temporary table, by INSERTs. Raises PlantErrors; the transaction is then to be rolled back.
     """
     source = iter(rows)
-    chunks = iter(lambda: list(islice(source, chunk)), [])
+    chunks = _alike(table, iter(lambda: list(islice(source, chunk)), []))
     first = next(chunks, [])
     stage = _stage(table, tuple(first[0])) if len(first) >= MANY else None
     if stage is None or not await session.scalar(MAY_STAGE):
@@ -48,6 +49,21 @@ async def bulk_insert(
         await session.execute(stage.empty)
     await session.execute(stage.drop)
     return done
+
+
+def _alike(table: Table, chunks: Iterable[list[Mapping[str, Any]]]) -> Iterator[list[Mapping[str, Any]]]:
+    """The chunks; a row with other names than the first would lose a value, or take a default for one."""
+    names = None
+    for part in chunks:
+        names = names or part[0].keys()
+        other = next((row for row in part if row.keys() != names), None)
+        if other is not None:
+            field = min(other.keys() ^ names)
+            raise InvalidValue(
+                f"{field} is in some rows for {table.name} and not in others: give all rows the same columns.",
+                field=field,
+            )
+        yield part
 
 
 async def _insert(session: AsyncSession, table: Table, chunks: Iterable[list[Mapping[str, Any]]]) -> int:

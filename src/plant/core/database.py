@@ -75,7 +75,7 @@ class Database:
 
         It commits at the end, rolls back on any exception and passes that on. `deferrable` waits for a safe
         snapshot, in a SERIALIZABLE read-only transaction only. Raises InvalidValue for an agent id that
-        cannot be one; inside, whatever is awaited raises PlantErrors.
+        cannot be one; inside, whatever server, driver or pool refuses raises PlantErrors.
         """
         bind = self._engine_with(isolation or self.settings.isolation, read_only, deferrable)
         info = begin_info(agent, self._options, pgbouncer=self.settings.pgbouncer)
