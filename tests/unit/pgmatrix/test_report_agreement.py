@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import io
 import json
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
+from unittest import mock
 from xml.etree import ElementTree as ET
 
 import jsonschema
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from rich.console import Console
 
+from pgmatrix import __main__ as command
+from pgmatrix.config import Config
 from pgmatrix.report import html, junit_xml, markdown, schema
 from pgmatrix.report.terminal import print_verdict
 from pgmatrix.report.words import clean, one_line
@@ -104,6 +111,23 @@ def test_all_reports_say_the_same(verdict: Verdict) -> None:
     for name, suite in suites.items():
         bad = int(suite.get("failures", "0")) + int(suite.get("errors", "0"))
         assert bad > 0 or states[str(name)] == State.GREEN
+
+
+@given(verdicts(), st.booleans())
+@settings(max_examples=30)
+def test_the_exit_code_is_the_verdict(verdict: Verdict, as_json: bool) -> None:
+    """`pgmatrix gate` ends with 0 if and only if the verdict is to ship, and prints that verdict as text or JSON."""
+    options = argparse.Namespace(rules=False, place=Path("run"), json=as_json)
+    printed = io.StringIO()
+
+    with mock.patch.object(command, "_judged", return_value=(verdict, None)), contextlib.redirect_stdout(printed):
+        code = command._gate(options, cast("Config", None))
+
+    assert code == (0 if verdict.ship else 1)
+    if as_json:
+        assert json.loads(printed.getvalue()) == json.loads(verdict.to_json())
+    else:
+        assert printed.getvalue().splitlines()[-1].rstrip() == one_line(verdict.headline).rstrip()
 
 
 @given(verdicts())
