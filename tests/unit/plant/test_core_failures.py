@@ -181,3 +181,45 @@ def test_the_callers_own_errors_are_told_from_the_drivers() -> None:
 
     assert is_driver_error(foreign())
     assert not is_driver_error(KeyError())
+    assert is_driver_error(type("Boom", (Exception,), {"__module__": "asyncpg.exceptions._base"})())
+    assert not is_driver_error(type("Boom", (Exception,), {"__module__": "asyncpg_like"})())
+
+
+def test_both_drivers_tell_the_column() -> None:
+    """psycopg in its diagnosis, asyncpg on the error itself; the server's first line is the message of both."""
+    asyncpg, psycopg = ServerSpoke("null value"), Diagnosed("null value\nDETAIL:  Failing row contains (secret).")
+    asyncpg.sqlstate = psycopg.sqlstate = "23502"
+    asyncpg.column_name, asyncpg.constraint_name = "name", None
+    psycopg.diag = SimpleNamespace(
+        message_primary="null value", table_name="skill", column_name="name", constraint_name=None
+    )
+    found = [translate(Wrapper(one)) for one in (asyncpg, psycopg)]
+
+    assert [type(one) for one in found] == [errors.NotNullViolation] * 2
+    assert [(one.table, one.column, one.constraint) for one in found] == [("skill", "name", None)] * 2
+    assert str(found[0]) == str(found[1])
+
+
+def test_the_state_is_that_of_the_innermost_error_that_has_one() -> None:
+    """A cause below it, of the event loop say, does not hide what the server said."""
+    inner = ServerSpoke("duplicate key")
+    inner.__cause__ = RuntimeError("the loop's own")
+    error = translate(Wrapper(inner))
+
+    assert (type(error), error.sqlstate) == (errors.UniqueViolation, "23505")
+    assert "the loop's own" not in str(error)
+
+
+def test_a_bad_value_is_known_by_its_class_too() -> None:
+    """Both drivers name the error of a value they cannot send DataError, of no built-in kind."""
+    error = translate(type("DataError", (Exception,), {})("cannot adapt"))
+
+    assert type(error) is errors.InvalidValue
+
+
+def test_only_the_detail_is_taken_away() -> None:
+    """What stood before it, and the error's further arguments, stay."""
+    source = Diagnosed("duplicate key\nDETAIL:  Key (name)=(secret).\nDETAIL:  again", "second", "third")
+    translate(source)
+
+    assert source.args == ("duplicate key", "second", "third")

@@ -116,3 +116,46 @@ def test_limits_that_contradict_each_other(limits: dict[str, float], field: str,
         DriftLimits(**limits)
 
     assert caught.value.field == field
+
+
+def test_limits_may_be_the_ends_and_nothing_beyond() -> None:
+    """From -1, which every pair reaches, to 1, which only equal directions do."""
+    assert DriftLimits(mean=1, low=-1) == DriftLimits(mean=1.0, low=-1.0)
+    with pytest.raises(InvalidValue):
+        DriftLimits(low=-1.5)
+
+
+def test_an_embedder_is_checked_against_the_limits_that_were_given() -> None:
+    """Not against the default ones."""
+    texts, limits = ["plans sprints", "reviews code"], DriftLimits(mean=-1, low=-1)
+    kept = HashEmbedder().embed(texts)
+
+    assert recheck(HashEmbedder(), texts[::-1], kept, limits=limits).limits == limits
+    assert recheck(HashEmbedder(), texts[::-1], kept, limits=limits).stable
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ([[1.0], [1.0, 2.0]], "reference is ragged: pass vectors of one length."),
+        ([["a"]], "reference is not a table of numbers: pass shape (n, d) with at least one row."),
+        ([[1.0, float("inf")]], "reference contains NaN or infinity: pass finite numbers."),
+        ([[0.0, 0.0]], "reference contains the zero vector: leave out texts that have no embedding."),
+    ],
+)
+def test_a_refused_reference_is_told_what_to_pass(value: Any, message: str) -> None:
+    """Word for word, by the name of the argument."""
+    with pytest.raises(InvalidValue) as caught:
+        measure_drift(rows(), value)
+
+    assert str(caught.value) == message
+
+
+def test_other_shapes_are_told_what_to_pass() -> None:
+    """Word for word."""
+    with pytest.raises(DimensionMismatch) as caught:
+        measure_drift(rows(2, 3), rows(1, 3))
+
+    assert str(caught.value).startswith(
+        "reference has shape (1, 3) and current (2, 3): pass vectors of the same texts by the same model."
+    )

@@ -215,3 +215,15 @@ def test_marks_are_compared_where_they_are_reached() -> None:
         chain.mark(expected)
 
     assert (chain.bad, expected.keys()) == ((2, Reason.CHECKPOINT), {9})
+
+
+def test_the_judge_says_at_each_entry_whether_all_is_good() -> None:
+    """True up to the first bad entry and False from there on; the verdict names the chain and its last good hash."""
+    found = entries(4)
+    found[2] = found[2]._replace(actor="another")
+    chain = Chain(AGENT_A)
+    told = [chain.feed(entry) for entry in found]
+    verdict = chain.verdict()
+
+    assert told == [True, True, False, False]
+    assert (verdict.governance_agent_id, verdict.head_hash) == (AGENT_A, found[1].hash)
