@@ -47,7 +47,7 @@ def main() -> int:
 async def _experiment(cell: Cell, runs: int, rounds: int, console: Console) -> int:
     argv = [sys.executable, "-m", "pgmatrix.perf.worker", str(cell), "--quick"]
     process = CellProcess(cell=cell, argv=argv, root=ROOT)
-    caught, false = 0, 0
+    caught, missed, false = 0, 0, 0
     try:
         await process.start()
         await _measured(process, 2, {})  # warms
@@ -58,13 +58,14 @@ async def _experiment(cell: Cell, runs: int, rounds: int, console: Console) -> i
             words = _words(found, before)
             alarms = [name for name, word in words.items() if word[0] is Word.SLOWER and name != chosen]
             caught, false = caught + (words[chosen][0] is Word.SLOWER), false + bool(alarms)
+            missed += words[chosen][0] in (Word.WITHIN_NOISE, Word.FASTER)
             told = ", ".join(f"{name}{'*' * (name == chosen)} {text}" for name, (_, text) in words.items())
             console.print(f"run {number + 1}: {told}", highlight=False)
     finally:
         await process.stop()
     console.print(
-        f"{cell}: {caught} of {runs} slowdowns of {FACTOR:g} times noticed (*),"
-        f" {false} of {runs} runs with an alarm without cause",
+        f"{cell}: of {runs} slowdowns of {FACTOR:g} times (*) {caught} were called slower, {runs - caught - missed} too"
+        f" noisy to judge, {missed} passed; {false} of {runs} runs raised an alarm without cause",
         highlight=False,
     )
     return int(caught < 0.95 * runs or false > 0.05 * runs)
@@ -94,7 +95,7 @@ def _words(now: tuple[Series, ...], before: PerfRun) -> dict[str, tuple[Word, st
     cell = CellFacts(cell=now[0].cell)
     earlier = PerfRun(run=before.run, environment=before.environment, series=before.series, cells=(cell,))
     return {
-        one.workload: (one.word, f"{one.ratio or 0:.2f} ({one.low or 0:.2f} to {one.high or 0:.2f}) {one.word}")
+        one.workload: (one.word, f"{one.low or 0:.2f} to {one.high or 0:.2f} {one.word}")
         for one in since(Shelf(series=now), (cell,), earlier)
     }
 
