@@ -130,27 +130,26 @@ def bench(session: nox.Session) -> None:
 def measure(session: nox.Session) -> None:
     """Measure the chosen cells side by side: a server and a process each, durable as in production."""
     cells = runs.chosen(ROOT, "perf", "cell")
+    if not cells:
+        session.error("no cell is chosen: nox -s perf, or one such as nox -s 'perf(pg16-asyncpg)'")
     pythons = environments(session, {Cell.parse(cell).driver for cell in cells})
-    if pythons:
-        words = [f"--cell={cell}" for cell in cells] + [f"--python={name}={path}" for name, path in pythons.items()]
-        command = [next(iter(pythons.values())), "-m", "pgmatrix", "perf", "--folder", str(RUN), *words]
-        session.run(*command, *session.posargs, external=True)
+    words = [f"--cell={cell}" for cell in cells] + [f"--python={name}={path}" for name, path in pythons.items()]
+    command = [next(iter(pythons.values())), "-m", "pgmatrix", "perf", "--folder", str(RUN), *words]
+    session.run(*command, *session.posargs, external=True)
 
 
 @nox.session(venv_backend="none", default=False, requires=["measure"])
 @nox.parametrize("cell", CELLS)
 def perf(session: nox.Session, cell: str) -> None:
-    """What the run says of one cell, red if anything stands against it; `-- --quick` for a look, `-- --help`."""
+    """What the run says of one cell, red if anything stands against it; `-- --quick` for a look."""
     python = environment(session, Cell.parse(cell).driver)
     session.run(python, "-m", "pgmatrix", "perf", "--folder", str(RUN), "--show", cell, external=True)
 
 
 @nox.session(venv_backend="none", default=False)
-@nox.parametrize("cell", CELLS)
-def goals(session: nox.Session, cell: str) -> None:
-    """plant's own goals on one cell at full size: 100,000 vectors, a chain of 50,000 entries; `-- --quick`."""
-    python = environment(session, Cell.parse(cell).driver)
-    session.run(python, "-m", "tests.perf.plant", "--cell", cell, *session.posargs, external=True)
+def goals(session: nox.Session) -> None:
+    """plant's own goals on one cell at full size, 100,000 vectors, 50,000 entries; `-- --cell pg16-asyncpg`."""
+    session.run(environment(session, "dev"), "-m", "tests.perf.plant", *session.posargs, external=True)
 
 
 @nox.session(venv_backend="none", default=False)
