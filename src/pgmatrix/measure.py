@@ -66,6 +66,7 @@ async def _measured(options: argparse.Namespace, config: Config, folder: Path, c
         goal=table.load if not options.workloads or table.load is None else None,
         say=lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True),
         only=options.workloads,
+        budgeted={(one.workload, one.clients) for one in table.budgets},
         slow=dict(_slow(text) for text in options.slow),
     )
     conductor.say(f"{len(cells)} cells in turn: {', '.join(map(str, cells))}; load {load_average()}")

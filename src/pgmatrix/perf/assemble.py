@@ -38,7 +38,7 @@ def assemble(wanted: Wanted, conductor: Conductor, here: Environment) -> PerfRun
     found = tuple(_series(conductor))
     shelf = judge.Shelf(series=found)
     earlier, facts = baseline.read(wanted.path, wanted.baseline, here)
-    budgets = [one for one in wanted.table.budgets if not conductor.only or one.workload in conductor.only]
+    budgets = [one for one in wanted.table.budgets if _is_asked(conductor, one.workload, one.clients)]
     compared = (
         *judge.budgets(shelf, budgets, wanted.cells, strict=not conductor.quick),
         *(baseline.since(shelf, cells, earlier, strict=not conductor.quick) if earlier else ()),
@@ -55,6 +55,12 @@ def assemble(wanted: Wanted, conductor: Conductor, here: Environment) -> PerfRun
         baseline=facts,
         sentences=sentences(compared, loads, facts),
     )
+
+
+def _is_asked(conductor: Conductor, workload: str, clients: int) -> bool:
+    """Whether this run was to measure it: a quick one leaves some numbers of clients out, and a person may choose."""
+    left_out = conductor.quick and clients > 1 and clients not in QUICK_SWEEP
+    return not left_out and (not conductor.only or workload in conductor.only)
 
 
 def _cells(conductor: Conductor) -> Iterator[CellFacts]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,7 @@ class Conductor:
     goal: LoadGoal | None
     say: Callable[[str], None]
     only: Sequence[str] = ()
+    budgeted: Collection[tuple[str, int]] = ()
     slow: Mapping[str, float] = field(default_factory=dict)
     found: dict[Key, Collected] = field(default_factory=dict)
     told: dict[Key, dict[str, Any]] = field(default_factory=dict)
@@ -70,12 +71,12 @@ class Conductor:
         goal = self.goal if self._offers_load() else None
         load = QUICK_LOAD if self.quick else goal.seconds if goal else 0.0
         end = deadline - ENDING - (len(self.cells) * (load + 2.0) if goal else 0.0)
-        await self._round(schedule.judged(blocks), -1)  # warms, and is not counted
+        await self._round(self._judged(blocks), -1)  # warms, and is not counted
         self._forget()
         await self._sweep(blocks, time.monotonic() + schedule.SWEEP * max(0.0, end - time.monotonic()))
         fewest = schedule.QUICK_FEWEST if self.quick else schedule.FEWEST
         for number in schedule.rounds(end, time.monotonic, fewest=fewest, most=schedule.MOST):
-            await self._round(schedule.judged(blocks), number)
+            await self._round(self._judged(blocks), number)
             self.rounds = number + 1
             self.say(f"round {self.rounds}: {max(0.0, end - time.monotonic()):.0f} s left")
         await self._describe(blocks)
@@ -87,15 +88,17 @@ class Conductor:
             for key in block.turn(max(0, number)):
                 await self._slice(key, number)
 
+    def _judged(self, blocks: Sequence[Block]) -> list[Block]:
+        return schedule.judged(blocks, self.budgeted)
+
     async def _sweep(self, blocks: Sequence[Block], end: float) -> None:
-        """More clients, few and short operations first; what time does not allow is late."""
-        for block in schedule.sweep(blocks, self.warm):
-            if time.monotonic() > end:
-                self.late.update(block.contenders)
-                continue
-            for number in range(1 if self.quick else schedule.SWEEPS):
-                for key in block.turn(number):
-                    await self._slice(key, number)
+        """More clients, few and short operations first, again while there is time; what it does not allow is late."""
+        for number in range(1 if self.quick else schedule.SWEEPS):
+            for block in schedule.sweep(blocks, self.budgeted, self.warm):
+                if time.monotonic() < end:
+                    await self._round([block], number)
+                elif number == 0:
+                    self.late.update(block.contenders)
 
     async def _slice(self, key: Key, number: int) -> None:
         cell = next(one for one in self.cells if str(one.cell) == key.cell)
@@ -116,7 +119,7 @@ class Conductor:
         self.found.clear()
 
     async def _describe(self, blocks: Sequence[Block]) -> None:
-        for block in schedule.judged(blocks):
+        for block in self._judged(blocks):
             for key in block.contenders:
                 cell = next(one for one in self.cells if str(one.cell) == key.cell)
                 told = await cell.ask(do="describe", workload=key.workload, variant=key.variant)

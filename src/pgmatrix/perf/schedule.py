@@ -5,14 +5,14 @@ A block is a workload with a number of clients: what is compared is measured wit
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 FEWEST = 6  # judged rounds, however long they take
 QUICK_FEWEST = 3
-SWEEP = 0.35  # of the time, for more clients than one
-SWEEPS = 2
+SWEEP = 0.4  # of the time, for more clients than one
+SWEEPS = 3
 MOST = 24
 FIRST = 0.04
 SHORTEST, LONGEST = 0.05, 0.4
@@ -61,19 +61,26 @@ def blocks(offers: Mapping[str, Sequence[Mapping[str, Any]]], *, quick: bool) ->
     ]
 
 
-def judged(found: Sequence[Block]) -> list[Block]:
-    """The blocks that ratios are made of: those of one client alone, whose times no queue stretches."""
-    return [block for block in found if block.clients == 1]
+def judged(found: Sequence[Block], also: Collection[tuple[str, int]]) -> list[Block]:
+    """The blocks that ratios are made of: of one client alone, whose times no queue stretches, and what budgets name.
+
+    `also` are workloads with numbers of clients.
+    """
+    return [block for block in found if _is_judged(block, also)]
 
 
-def sweep(found: Sequence[Block], known: Mapping[Key, float | None]) -> list[Block]:
+def _is_judged(block: Block, also: Collection[tuple[str, int]]) -> bool:
+    return block.clients == 1 or (block.workload, block.clients) in also
+
+
+def sweep(found: Sequence[Block], also: Collection[tuple[str, int]], known: Mapping[Key, float | None]) -> list[Block]:
     """The other blocks: few clients first, and of as many the shorter operations, by the p50s `known` of one client."""
 
     def cost(block: Block) -> tuple[int, float]:
         times = [known.get(replace(key, clients=1)) or 0.0 for key in block.contenders]
         return block.clients, max(times, default=0.0)
 
-    return sorted((block for block in found if block.clients != 1), key=cost)
+    return sorted((block for block in found if not _is_judged(block, also)), key=cost)
 
 
 def length(p50: float | None) -> float:

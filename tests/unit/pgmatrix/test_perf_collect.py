@@ -155,8 +155,17 @@ def test_what_is_absent_or_left_out_by_quick_is_in_no_block() -> None:
         (1, ["layer"]),
         (16, ["layer"]),
     ]
-    assert [one.clients for one in judged(found)] == [1]
-    assert [one.clients for one in sweep(found, {})] == [16]
+    assert [one.clients for one in judged(found, ())] == [1]
+    assert [one.clients for one in sweep(found, (), {})] == [16]
+
+
+def test_what_a_budget_names_is_judged() -> None:
+    """It gets as many rounds as one client alone, and is in no sweep."""
+    found = blocks({CELL: offered("read", "layer")}, quick=False)
+    also = {("read", 16), ("other", 4)}
+
+    assert [one.clients for one in judged(found, also)] == [1, 16]
+    assert [one.clients for one in sweep(found, also, {})] == [4]
 
 
 def test_a_sweep_begins_with_what_is_short() -> None:
@@ -164,7 +173,7 @@ def test_a_sweep_begins_with_what_is_short() -> None:
     offers = {CELL: [*offered("slow", "layer"), *offered("fast", "layer")]}
     one = Key(cell=CELL, workload="slow", variant="layer", clients=1)
     known = {one: 2.0, replace(one, workload="fast"): 1.0}
-    found = sweep(blocks(offers, quick=False), known)
+    found = sweep(blocks(offers, quick=False), (), known)
 
     assert [(one.clients, one.workload) for one in found] == [(4, "fast"), (4, "slow"), (16, "fast"), (16, "slow")]
 
