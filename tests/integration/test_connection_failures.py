@@ -178,7 +178,7 @@ async def test_cancelling_twice_on_a_frozen_network_does_not_hang(
 
 
 async def test_terminated_query_is_connection_lost(plant_db: Database, observer: Observer) -> None:
-    """A backend terminated in the middle of a query is ConnectionLost (57P01), and the next session works."""
+    """A backend terminated in the middle of a query is ConnectionLost, and the next session works."""
 
     async def killed(session: AsyncSession) -> None:
         pid = await session.scalar(PID)
@@ -198,7 +198,9 @@ async def test_terminated_query_is_connection_lost(plant_db: Database, observer:
     error = caught.value.exceptions[0]
 
     assert isinstance(error, ConnectionLost)
-    assert (error.sqlstate, after) == ("57P01", 1)
+    # asyncpg before 0.32 loses what the server said last.
+    assert error.sqlstate in {"57P01", "08003"}
+    assert after == 1
 
 
 async def test_statement_timeout_is_query_canceled(database_with: DatabaseWith) -> None:
