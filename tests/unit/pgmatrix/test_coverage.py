@@ -189,3 +189,43 @@ def test_percent_counts_lines_and_branches_alike(rows: list[tuple[int, int, int,
     assert 0 <= found <= 100
     assert (found == 100) == (missed == 0)
     assert percent(reversed(summaries)) == pytest.approx(found)
+
+
+def test_each_cell_has_its_own_share_of_lines(root: Path) -> None:
+    """What the sessions of one cell ran is said apart, in lines; sessions of one cell are taken together."""
+    measured(root, ONE, {"src/pkg/a.py": HALF, "src/pkg/deep/b.py": HALF})
+    measured(root, "pg15-asyncpg-audit", {"src/pkg/a.py": OTHER_HALF})
+    measured(root, TWO, {"src/pkg/a.py": [(-1, 1), (1, -1)]})
+    names = [ONE, TWO, "pg15-asyncpg-audit"]
+
+    merged = merge(root / "run", root, names, {"src/pkg/a.py": 0, "src/pkg/deep/": 0, "total": 0, "src/none/": 0})
+
+    assert [dict(one.by_cell) for one in merged.paths] == [
+        {"pg15-asyncpg": 100.0, "pg16-psycopg": 25.0},
+        {"pg15-asyncpg": 75.0},
+        {"pg15-asyncpg": 87.5, "pg16-psycopg": 12.5},
+        {},
+    ]
+
+
+def test_a_line_inside_a_statement_counts_as_its_first(root: Path) -> None:
+    """A statement over several lines is one line of the share, whichever of them was noted."""
+    text = "x = [\n    1,\n    2,\n]\ny = 1\n"
+    (root / "src/pkg/a.py").write_text(text, encoding="utf-8")
+    measured(root, ONE, {"src/pkg/a.py": [(-1, 2), (2, 3), (3, -1)]})
+
+    (path,) = merge(root / "run", root, [ONE], {"src/pkg/a.py": 0}).paths
+
+    assert path.by_cell == {"pg15-asyncpg": 50.0}
+
+
+def test_pages_are_left_out_on_demand(root: Path) -> None:
+    """For a verdict alone no HTML and no XML is made; what an earlier report made is still named."""
+    measured(root, ONE, {"src/pkg/a.py": WHOLE})
+
+    alone = merge(root / "run", root, [ONE], {}, pages=False)
+    merge(root / "run", root, [ONE], {})
+    after = merge(root / "run", root, [ONE], {}, pages=False)
+
+    assert (alone.html, alone.xml) == (None, None)
+    assert (after.html, after.xml) == (root / "run" / "html" / "index.html", root / "run" / "coverage.xml")
