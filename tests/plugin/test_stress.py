@@ -138,7 +138,7 @@ def test_a_trial_without_an_end_is_named(stressed: Nest) -> None:
 
     assert code == 1, text
     assert found == {"test_ends_the_process": ["missing, alone"], "test_hangs": ["missing, alone"]}
-    assert any("no record, exit code 0; see " in problem for problem in kept(stressed)["problems"])
+    assert any("ended in the middle, exit code 0; see " in problem for problem in kept(stressed)["problems"])
     assert any("not over after 4 s; see " in problem for problem in kept(stressed)["problems"])
 
 

@@ -80,9 +80,12 @@ class Course:
         if not path.is_file():
             return Pass(trial=trial, problem=f"no record, exit code {code}; see {log}")
         try:
-            found = Pass.of(trial, read(path), code)
+            record = read(path)
         except RecordError as error:
             return Pass(trial=trial, problem=error.wanted)
+        if not record.finished:
+            return Pass(trial=trial, problem=f"ended in the middle, exit code {code}; see {log}")
+        found = Pass.of(trial, record, code)
         if not (found.bad or found.problem):
             log.unlink(missing_ok=True)
         return found
