@@ -28,7 +28,7 @@ from pgmatrix.matrix import Cell, Session  # noqa: E402
 
 nox.needs_version = ">=2026.10.20"
 nox.options.sessions = ["integration"]
-# Environments are made by pip or uv, whichever is there: that uv is not is no news, and nox would tell it in each session.
+# Environments are made by pip or uv, whichever is there: that uv is not is no news, yet each session would tell it.
 logging.getLogger("nox").addFilter(lambda record: record.getMessage() != "uv binary not found.")
 TABLE = pgmatrix_config.load(ROOT)
 SESSIONS = [nox.param(str(one), id=str(one), tags=list(one.tags)) for one in TABLE.matrix.sessions]

@@ -63,7 +63,7 @@ async def _measured(options: argparse.Namespace, config: Config, folder: Path, c
         cells=[CellProcess(cell=cell, argv=_argv(options, cell), root=config.root) for cell in cells],
         minutes=options.minutes or table.minutes,
         quick=options.quick,
-        goal=table.load if not options.workloads or table.load is None else None,
+        goal=table.load,
         say=lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True),
         only=options.workloads,
         budgeted={(one.workload, one.clients) for one in table.budgets},

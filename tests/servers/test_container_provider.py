@@ -20,6 +20,7 @@ from pgmatrix.clients import ClientError, connect, installed_drivers
 from pgmatrix.config import ProviderName
 from pgmatrix.errors import CacheError, ServerStartFailed, ServerUnavailable
 from pgmatrix.matrix import Cell
+from pgmatrix.perf import usage
 from pgmatrix.servers.container.engine import Engine
 from pgmatrix.servers.container.images import Snapshots
 from pgmatrix.servers.container.lease import ContainerLease
@@ -156,6 +157,26 @@ def test_settings(lease: ContainerLease) -> None:
 
     assert found == {"work_mem": "5120", "fsync": "off", "server_encoding": "UTF8", "max_connections": "33"}
     assert ask(lease.server, "select datcollate, datctype from pg_database where datname = 'template1'") == [("C", "C")]
+
+
+def test_its_cost_is_seen(lease: ContainerLease) -> None:
+    """Processor time and memory of the server inside are measured from here, and grow with what it does."""
+    client = connect(lease.server)
+    try:
+        [(backend, title)] = client.execute(f"select {usage.WHO}")
+        postmaster = usage.postmaster_behind(int(str(backend)), str(title))
+        before = usage.look(postmaster, before=True)
+        client.execute("select count(*) from generate_series(1, 2000000)")
+        after = usage.look(postmaster, before=False)
+    finally:
+        client.close()
+
+    assert postmaster is not None
+    assert before.server_cpu is not None
+    assert after.server_cpu is not None
+    assert after.server_cpu > before.server_cpu
+    assert after.server_memory is not None
+    assert after.server_memory > 1
 
 
 def test_extensions(lease: ContainerLease) -> None:

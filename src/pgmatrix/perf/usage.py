@@ -1,6 +1,7 @@
 """Owns what a measurement costs beside time: processor and memory of this process and of a local server. From /proc.
 
-Where something cannot be seen (a container, another host, another system) it is None, never zero.
+A server in a container of this host is seen as well. What cannot be seen (another host, another system) is None, never
+zero.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from pathlib import Path
 
 PROC = Path("/proc")
 TICK = os.sysconf("SC_CLK_TCK")
+# The process that serves a client, by the server's own count, and the client as that process's title has it.
+WHO = "pg_backend_pid(), format('%s(%s)', host(inet_client_addr()), inet_client_port())"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,21 @@ def postmaster_of(data_directory: str) -> int | None:
         return pid if (PROC / str(pid) / "stat").exists() else None
     except (OSError, ValueError, IndexError):
         return None
+
+
+def postmaster_behind(backend: int, client: str) -> int | None:
+    """The first process of the server one of whose processes serves `client`, if this system runs it, containers too.
+
+    `backend` and `client` are what the server answers to WHO.
+    """
+    for status in PROC.glob("[0-9]*/status"):
+        with contextlib.suppress(OSError):
+            lines = status.read_text(encoding="utf-8", errors="replace").splitlines()
+            facts = {name: value for name, _, value in (line.partition(":") for line in lines)}
+            title = (status.parent / "cmdline").read_text(encoding="utf-8", errors="replace")
+            if client in title and facts.get("NSpid", facts["Pid"]).split()[-1] == str(backend):
+                return int(facts["PPid"])
+    return None
 
 
 def binary_beside(postmaster: int | None, name: str) -> Path | None:

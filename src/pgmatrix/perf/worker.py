@@ -43,21 +43,17 @@ DURABLE = {
     "autovacuum": "on",
 }
 
-
 class Worker:
     """The contenders of one cell, and what can be asked of them."""
 
     def __init__(self, ground: Ground, contenders: Sequence[Contender]) -> None:
         self.ground = ground
         self.contenders = {(one.workload, one.variant): one for one in contenders}
-        directory = self._ask("show data_directory")
-        local = ground.found.server.provider == "embedded"
-        self.postmaster = usage.postmaster_of(directory) if local else None
-        self.sync = sync_seconds(Path(directory).parent) if self.postmaster and os.access(directory, os.W_OK) else None
-
-    def _ask(self, sql: str) -> str:
-        with self.ground.client() as client:
-            return str(client.execute(sql)[0][0])
+        with ground.client() as client:
+            [(directory, backend, title)] = client.execute(f"SELECT current_setting('data_directory'), {usage.WHO}")
+            embedded = ground.found.server.provider == "embedded"
+            self.postmaster = usage.postmaster_of(directory) if embedded else usage.postmaster_behind(backend, title)
+        self.sync = sync_seconds(Path(directory).parent) if embedded and os.access(directory, os.W_OK) else None
 
     def offers(self) -> list[dict[str, Any]]:
         """What can be measured here."""

@@ -62,9 +62,8 @@ def point_read(stage: Stage) -> Iterator[Contender]:
 
     def through(plant: Callable[[], Plant]) -> Any:
         async def once(_: int) -> None:
-            async with plant().session(LARGE) as session:
-                if await session.scalar(by_id(Skill), {"entity_id": random.choice(stage.readable)}) is None:
-                    raise MeasurementFailed("a skill that is there was not found")
+            if await plant().get(Skill, random.choice(stage.readable), agent=LARGE) is None:
+                raise MeasurementFailed("a skill that is there was not found")
 
         return once
 

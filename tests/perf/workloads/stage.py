@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +28,7 @@ from tests.perf.plant.trail import forge
 APP = "plant_app"
 CLIENTS = 64
 REQUESTERS = 100
-POOL = 64
+POOL = 20  # more clients than this wait for one another, as in a service
 RANGE = 1_000
 CHAIN = 1_000
 K = 10
@@ -111,6 +112,15 @@ class Stage:
         """plant with a pool for so many: a pool hands out its oldest connection, so one client would use them all."""
         size = min(clients, POOL)
         self.plant, self.unguarded = (self._pooled(one, size) for one in (self.guarded, self.free))
+
+    async def fill(self) -> None:
+        """Open what those pools may hold, so that no operation is timed that had to open a connection."""
+        for plant in (self.plant, self.unguarded):
+            metrics = plant.metrics()
+            if metrics.checked_in < metrics.size:
+                async with AsyncExitStack() as held:
+                    for _ in range(metrics.size):
+                        await held.enter_async_context(plant.engine.connect())
 
     def forked(self) -> None:
         """Connections of this process's own from now on; those of the one before are kept, so that none is closed."""

@@ -112,14 +112,17 @@ def requests(stage: Stage) -> Iterator[Contender]:
     numbers, agents = count(), stage.agents
 
     async def by_plant(client: int) -> None:
-        agent = agents[client]
+        agent, entity_id = agents[client], stage.entities[agents[client]][0]
         number = next(numbers)
-        async with stage.plant.session(agent) as session:
-            entity = await session.scalar(by_id(Industry), {"entity_id": stage.entities[agent][0]})
-            if entity is None:
-                raise MeasurementFailed("an entity that is there was not found")
-            if number % (READS + 1) == 0:
-                entity.description = f"text {number}"
+        if number % (READS + 1):
+            found = await stage.plant.get(Industry, entity_id, agent=agent)
+        else:
+            async with stage.plant.session(agent) as session:
+                found = await session.scalar(by_id(Industry), {"entity_id": entity_id})
+                if found is not None:
+                    found.description = f"text {number}"
+        if found is None:
+            raise MeasurementFailed("an entity that is there was not found")
 
     size = f"{READS} of {READS + 1} requests read an entity by its id, the other changes it too"
     yield Way(workload="request", variant=PLANT, stage=stage, work=by_plant, clients=(), size=size)

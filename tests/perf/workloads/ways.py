@@ -33,8 +33,9 @@ class Way(Looped):
         return self.work
 
     async def ready(self, clients: int) -> None:
-        """Bare connections are opened before the clock starts, plant's pool is filled by the first operations."""
+        """All connections are open before the clock starts: bare ones, and those of plant's pools."""
         self.stage.use(clients)
+        await self.stage.fill()
         await self.stage.bare.grow(clients if self.role is Role.BARE else 1)
 
     def forked(self) -> None:

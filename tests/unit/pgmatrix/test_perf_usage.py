@@ -1,0 +1,51 @@
+"""What a measurement costs: what cannot be seen is None, never zero."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pgmatrix.perf import usage
+
+
+def test_this_process_alone() -> None:
+    """Without a server there are only the client's figures."""
+    found = usage.look(None, before=True)
+
+    assert found.client_cpu > 0
+    assert found.client_memory is not None
+    assert (found.server_cpu, found.server_memory) == (None, None)
+
+
+def test_a_server_that_does_not_run_here() -> None:
+    """No process has that title: the server is on another host, or its processes are hidden."""
+    assert usage.postmaster_behind(1, "198.51.100.1(1)") is None
+
+
+@pytest.mark.parametrize("line", ["", "no number", "999999999"])
+def test_a_data_folder_without_a_server(tmp_path: Path, line: str) -> None:
+    """A folder that is empty, says nothing, or names a process that is gone."""
+    (tmp_path / "postmaster.pid").write_text(line, encoding="utf-8")
+
+    assert usage.postmaster_of(str(tmp_path)) is None
+    assert usage.postmaster_of(str(tmp_path / "missing")) is None
+
+
+def test_a_process_that_is_gone_costs_nothing_known() -> None:
+    """Not zero: it is not known."""
+    found = usage.look(999_999_999, before=False)
+
+    assert (found.server_cpu, found.server_memory) == (None, None)
+
+
+def test_a_program_of_the_same_build(tmp_path: Path) -> None:
+    """The program beside the one that runs, if it is there."""
+    beside = usage.binary_beside(os.getpid(), Path(f"/proc/{os.getpid()}/exe").readlink().name)
+
+    assert beside is not None
+    assert beside.is_file()
+    assert usage.binary_beside(os.getpid(), f"not-{tmp_path.name}") is None
+    assert usage.binary_beside(999_999_999, "psql") is None
+    assert usage.binary_beside(None, "psql") is None
