@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from pgmatrix.servers.container.order import image_name
 from pgmatrix.servers.embedded import EmbeddedProvider
 from pgmatrix.servers.guard import Guard
 from pgmatrix.servers.watchdog import end_processes_in, remove_tree
+from tests.faults.contract import CONTRACT
 from tests.perf.bench import Bench
 from tests.perf.commands import Finished, run
 from tests.perf.measure import Absent, MeasurementFailed
@@ -42,26 +44,41 @@ _COVERAGE = "[run]\nbranch = true\nconcurrency = greenlet, thread\n"
 def floor(bench: Bench, servers: Mapping[str, object]) -> Finished:
     """As many sessions as are measured, each copying a data folder and starting a server from it."""
     env = _environ(bench, "by_copy", PERF_SERVERS=json.dumps(servers))
-    return _run_floor(bench, env)
+    return _run_floor(bench, env, _ten(bench))
 
 
 def ours_on_ten(bench: Bench) -> Finished:
     """As many sessions, each started as ours are, on the floor's ten tests: what pgmatrix itself costs."""
+    return _ours(bench, {str(one): [str(_project(bench) / "ten.py")] for one in bench.sessions}, _ten(bench))
+
+
+def ours_on_the_contract(bench: Bench) -> Finished:
+    """The same on the contract's tests of each layer, without the others that stand beside them."""
+    paths = {str(one): list(CONTRACT[one.layer]) for one in bench.sessions}
+    return _ours(bench, paths, sum(map(len, paths.values())))
+
+
+def _ten(bench: Bench) -> int:
+    return 10 * len(bench.sessions)
+
+
+def _ours(bench: Bench, paths: Mapping[str, Sequence[str]], tests: int) -> Finished:
     seen = observe(bench, bench.sessions[0])
     layer = set(bench.table.matrix.layers[bench.sessions[0].layer])
     kept = [word for word in seen.argv[seen.argv.index("pytest") + 1 :] if word not in layer and "junit" not in word]
-    words = ["-p", "by_pgmatrix", *kept, str(_project(bench) / "ten.py"), "--rootdir", str(bench.root), "-c"]
+    words = ["-p", "by_pgmatrix", *kept, "--rootdir", str(bench.root), "-c", str(bench.root / "pyproject.toml")]
     env = _environ(bench, "by_pgmatrix", PERF_CWD=str(bench.root), PYTHONPATH=str(_project(bench)))
-    arguments = json.dumps([*words, str(bench.root / "pyproject.toml")])
-    return _run_floor(bench, env | {"PERF_ARGS": arguments, "PYTEST_PLUGINS": seen.env["PYTEST_PLUGINS"]})
+    own = {"PERF_ARGS": json.dumps(words), "PERF_PATHS": json.dumps(paths)}
+    return _run_floor(bench, env | own | {"PYTEST_PLUGINS": seen.env["PYTEST_PLUGINS"]}, tests)
 
 
-def _run_floor(bench: Bench, env: Mapping[str, str]) -> Finished:
+def _run_floor(bench: Bench, env: Mapping[str, str], tests: int) -> Finished:
+    """Raises MeasurementFailed unless all sessions together passed so many tests."""
     argv = [bench.nox, "-m", "nox", "-f", "noxfile.py", "-s", "floor", "-j", JOBS]
     finished = run(argv, env=env, cwd=_project(bench), output=bench.file("floor.log"))
-    passed = finished.output.count("10 passed")
-    if passed != len(bench.sessions):
-        raise MeasurementFailed(f"{passed} of {len(bench.sessions)} sessions passed their ten tests", finished.output)
+    passed = sum(map(int, re.findall(r"^=* ?(\d+) passed", finished.output, re.MULTILINE)))
+    if passed != tests:
+        raise MeasurementFailed(f"{passed} of {tests} tests passed in the measured sessions", finished.output)
     return finished
 
 
@@ -140,7 +157,7 @@ def by_hand(bench: Bench) -> Finished:
         observe(bench, next(one for one in bench.sessions if one.cell.driver is driver))
     changes = {"PERF_IMAGES": json.dumps(images), "PERF_LABEL": LABEL, "TESTCONTAINERS_RYUK_DISABLED": "true"}
     try:
-        return _run_floor(bench, _environ(bench, "by_container", **changes))
+        return _run_floor(bench, _environ(bench, "by_container", **changes), _ten(bench))
     finally:
         for container in engine.containers(LABEL):
             engine.remove(str(container["Id"]))

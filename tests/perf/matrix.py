@@ -9,7 +9,7 @@ from pathlib import Path
 from pgmatrix.matrix import Session
 from pgmatrix.records import read_all
 from tests.perf.bench import Bench
-from tests.perf.beside import JOBS, by_hand, floor, ground, ours_on_ten
+from tests.perf.beside import JOBS, by_hand, floor, ground, ours_on_ten, ours_on_the_contract
 from tests.perf.commands import Finished
 from tests.perf.measure import Absent, MeasurementFailed, Samples
 from tests.perf.sessions import observe
@@ -38,21 +38,29 @@ def measure_matrix(bench: Bench) -> list[Row]:
     floors: list[Finished] = []
     ours: list[Whole] = []
     tens: list[Finished] = []
+    contract: list[Finished] = []
     with ground(bench) as servers:
         for _ in range(bench.rounds(2, 1)):
             floors.append(floor(bench, servers))
             tens.append(ours_on_ten(bench))
+            contract.append(ours_on_the_contract(bench))
             ours.append(_warm(bench, stamps))
             stamps = bench.stamps()
         floors.append(floor(bench, servers))
-    return [_ten_row(bench, tens, floors), *_whole_rows(bench, ours, floors), _by_hand_row(bench, ours), *_inside(ours)]
+    return [
+        _beside_floor(bench, "the floor's ten tests: what pgmatrix itself costs", tens, floors),
+        _beside_floor(bench, "the contract's tests alone", contract, floors),
+        *_whole_rows(bench, ours, floors),
+        _by_hand_row(bench, tens),
+        *_inside(ours),
+    ]
 
 
-def _ten_row(bench: Bench, tens: Sequence[Finished], floors: Sequence[Finished]) -> Row:
+def _beside_floor(bench: Bench, what: str, ours: Sequence[Finished], floors: Sequence[Finished]) -> Row:
     return Row(
-        what=f"{len(bench.sessions)} sessions of ours on the floor's ten tests, -j {JOBS}: what pgmatrix itself costs",
-        measured=Samples(values=tuple(one.seconds for one in tens)),
-        beside=Samples(values=tuple(one.seconds for one in floors)),
+        what=f"{len(bench.sessions)} sessions of ours on {what}, -j {JOBS}",
+        measured=_seconds(ours),
+        beside=_seconds(floors),
         beside_what="the floor",
         goal=Goal(bound=1.5, of=Of.RATIO),
     )
@@ -63,8 +71,8 @@ def _whole_rows(bench: Bench, ours: Sequence[Whole], floors: Sequence[Finished])
     return [
         Row(
             what=f"nox -s integration -j {JOBS}, warm, {count}, {ours[0].tests} tests",
-            measured=_wall(ours),
-            beside=Samples(values=tuple(one.seconds for one in floors)),
+            measured=_seconds([whole.finished for whole in ours]),
+            beside=_seconds(floors),
             beside_what="the floor: ten `select 1` tests each",
             goal=Goal(bound=1.5, of=Of.RATIO),
         ),
@@ -77,18 +85,18 @@ def _whole_rows(bench: Bench, ours: Sequence[Whole], floors: Sequence[Finished])
     ]
 
 
-def _wall(ours: Sequence[Whole]) -> Samples:
-    return Samples(values=tuple(whole.finished.seconds for whole in ours))
+def _seconds(runs: Sequence[Finished]) -> Samples:
+    return Samples(values=tuple(one.seconds for one in runs))
 
 
-def _by_hand_row(bench: Bench, ours: Sequence[Whole]) -> Row:
+def _by_hand_row(bench: Bench, tens: Sequence[Finished]) -> Row:
     what = f"the same sessions by hand: testcontainers, plant's migrations, ten `select 1` tests, -j {JOBS}"
     try:
-        taken = Samples(values=(by_hand(bench).seconds,))
+        taken = _seconds([by_hand(bench)])
     except Absent as error:
         return Row(what=what, absent=str(error))
     goal = Goal(bound=2.0, of=Of.RATIO, at_least=True)
-    return Row(what=what, measured=taken, beside=_wall(ours), beside_what="ours", goal=goal)
+    return Row(what=what, measured=taken, beside=_seconds(tens), beside_what="ours on the same tests", goal=goal)
 
 
 def _inside(ours: Sequence[Whole]) -> list[Row]:

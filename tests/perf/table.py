@@ -90,9 +90,11 @@ class Row:
 
 
 def amount(value: float, unit: Unit) -> str:
-    """A value for people: `12.3 ms`, `1.25 s`, `187 MB`."""
-    if unit is Unit.MEGABYTES:
-        return f"{value:.0f} MB"
+    """A value for people: `12.3 ms`, `1.25 s`, `187 MB`, `52,300 /s`, `0.98`."""
+    if unit is Unit.SHARE:
+        return f"{value:.3g}"
+    if unit is not Unit.SECONDS:
+        return f"{value:.1f} {unit}" if abs(value) < 10 else f"{value:,.0f} {unit}"
     return f"{value:.2f} s" if abs(value) >= 1 else f"{value * 1000:.3g} ms" if abs(value) < 0.1 else f"{value:.3f} s"
 
 

@@ -163,8 +163,7 @@ def test_its_cost_is_seen(lease: ContainerLease) -> None:
     """Processor time and memory of the server inside are measured from here, and grow with what it does."""
     client = connect(lease.server)
     try:
-        [(backend, title)] = client.execute(f"select {usage.WHO}")
-        postmaster = usage.postmaster_behind(int(str(backend)), str(title))
+        postmaster = usage.postmaster_behind(*client.execute(f"select {usage.WHO}")[0])  # type: ignore[arg-type]
         before = usage.look(postmaster, before=True)
         client.execute("select count(*) from generate_series(1, 2000000)")
         after = usage.look(postmaster, before=False)

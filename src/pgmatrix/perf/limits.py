@@ -49,7 +49,7 @@ class Pgbench:
             folder = Path(name)
             (folder / "script.sql").write_text(self.script, encoding="utf-8")
             code, said = await self._run(folder, clients, each)
-            found, took = await asyncio.to_thread(_logged, folder)
+            found, took = await asyncio.to_thread(logged, folder)
         if code != 0 or not found:
             return Slice(latencies=(), seconds=seconds, errors={"pgbench": 1}, texts={"pgbench": said})
         self.rates[clients] = len(found) / max(took, 1e-6)
@@ -78,13 +78,23 @@ class Pgbench:
         return {}
 
 
-def _logged(folder: Path) -> tuple[list[float], float]:
-    """Each transaction's seconds by pgbench's logs, and those from the first one's beginning to the last one's end."""
-    rows = [line.split() for log in folder.glob("log.*") for line in log.read_text(encoding="ascii").splitlines()]
-    found = [float(row[2]) / 1e6 for row in rows]
-    ends = [float(row[4]) + float(row[5]) / 1e6 for row in rows]
-    begins = [end - took for end, took in zip(ends, found, strict=True)]
-    return found, max(ends) - min(begins) if rows else 0.0
+def logged(folder: Path) -> tuple[list[float], float]:
+    """Each transaction's seconds by pgbench's logs, and those from the first one's beginning to the last one's end.
+
+    A client begins when its transaction before has ended, so that a transaction's seconds are those between two ends.
+    pgbench's own latency goes by a clock that it reads now and then, and may be zero.
+    """
+    found, ends, begins = list[float](), list[int](), list[int]()  # seconds, microseconds, microseconds
+    before: dict[str, int] = {}
+    for log in sorted(folder.glob("log.*")):
+        for line in log.read_text(encoding="ascii").splitlines():
+            client, _, own, _, second, rest, *_ = line.split()
+            end = int(second) * 1_000_000 + int(rest)
+            begins.append(before.get(client, end - int(own)))
+            ends.append(end)
+            found.append((end - begins[-1]) / 1e6)
+            before[client] = end
+    return found, (max(ends) - min(begins)) / 1e6 if found else 0.0
 
 
 @dataclass(slots=True, kw_only=True)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 PROC = Path("/proc")
 TICK = os.sysconf("SC_CLK_TCK")
-# The process that serves a client, by the server's own count, and the client as that process's title has it.
-WHO = "pg_backend_pid(), format('%s(%s)', host(inet_client_addr()), inet_client_port())"
+# What a server says of the process that serves a client: its number there, and the client as its title has it.
+WHO = "pg_backend_pid(), coalesce(host(inet_client_addr()) || '(' || inet_client_port() || ')', '[local]')"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ def look(postmaster: int | None, *, before: bool) -> Usage:
     ended = None if before else _own_cpu()
     pids = _server(postmaster) if postmaster else []
     server_cpu = _cpu(postmaster, pids) if postmaster and pids else None
-    client_memory, server_memory = _private([os.getpid()]), _memory(pids) if pids else None
+    client_memory, server_memory = private_memory([os.getpid()]), _memory(pids) if pids else None
     return Usage(
         client_cpu=_own_cpu() if ended is None else ended,
         client_memory=client_memory,
@@ -50,28 +50,32 @@ def _own_cpu() -> float:
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
-def postmaster_of(data_directory: str) -> int | None:
-    """The first process of the server with that data folder, if it runs here and its folder may be read."""
-    try:
-        pid = int((Path(data_directory) / "postmaster.pid").read_text(encoding="utf-8").splitlines()[0])
-        return pid if (PROC / str(pid) / "stat").exists() else None
-    except (OSError, ValueError, IndexError):
-        return None
+def process_behind(backend: int, client: str) -> int | None:
+    """The process of a server that serves `client`, by this system's count, if this system runs it, containers too.
 
-
-def postmaster_behind(backend: int, client: str) -> int | None:
-    """The first process of the server one of whose processes serves `client`, if this system runs it, containers too.
-
-    `backend` and `client` are what the server answers to WHO.
+    `backend` and `client` are what that server answers to WHO.
     """
     for status in PROC.glob("[0-9]*/status"):
         with contextlib.suppress(OSError):
-            lines = status.read_text(encoding="utf-8", errors="replace").splitlines()
-            facts = {name: value for name, _, value in (line.partition(":") for line in lines)}
+            facts = _facts(status)
             title = (status.parent / "cmdline").read_text(encoding="utf-8", errors="replace")
             if client in title and facts.get("NSpid", facts["Pid"]).split()[-1] == str(backend):
-                return int(facts["PPid"])
+                return int(facts["Pid"])
     return None
+
+
+def postmaster_behind(backend: int, client: str) -> int | None:
+    """The first process of that server: the parent of the one that serves `client`."""
+    pid = process_behind(backend, client)
+    try:
+        return None if pid is None else int(_facts(PROC / str(pid) / "status")["PPid"])
+    except OSError:
+        return None
+
+
+def private_memory(pids: list[int]) -> float | None:
+    """Megabytes that are these processes' own; None where not one of them can be seen."""
+    return _sum(pids, "RssAnon")
 
 
 def binary_beside(postmaster: int | None, name: str) -> Path | None:
@@ -103,21 +107,20 @@ def _cpu(postmaster: int, pids: list[int]) -> float | None:
     return total / TICK
 
 
-def _private(pids: list[int]) -> float | None:
-    return _sum(pids, "RssAnon:")
-
-
 def _memory(pids: list[int]) -> float | None:
-    private = _sum(pids, "RssAnon:")
-    shared = max((_sum([pid], "RssShmem:") or 0.0 for pid in pids), default=0.0)
+    private = private_memory(pids)
+    shared = max((_sum([pid], "RssShmem") or 0.0 for pid in pids), default=0.0)
     return None if private is None else private + shared
 
 
 def _sum(pids: list[int], name: str) -> float | None:
-    kilobytes, seen = 0, False
+    kilobytes = []
     for pid in pids:
-        with contextlib.suppress(OSError):
-            for line in (PROC / str(pid) / "status").read_text(encoding="utf-8", errors="replace").splitlines():
-                if line.startswith(name):
-                    kilobytes, seen = kilobytes + int(line.split()[1]), True
-    return kilobytes / 1024 if seen else None
+        with contextlib.suppress(OSError, KeyError):
+            kilobytes.append(int(_facts(PROC / str(pid) / "status")[name].split()[0]))
+    return sum(kilobytes) / 1024 if kilobytes else None
+
+
+def _facts(status: Path) -> dict[str, str]:
+    lines = status.read_text(encoding="utf-8", errors="replace").splitlines()
+    return {name: value for name, _, value in (line.partition(":") for line in lines)}

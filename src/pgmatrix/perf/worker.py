@@ -43,6 +43,7 @@ DURABLE = {
     "autovacuum": "on",
 }
 
+
 class Worker:
     """The contenders of one cell, and what can be asked of them."""
 
@@ -50,9 +51,9 @@ class Worker:
         self.ground = ground
         self.contenders = {(one.workload, one.variant): one for one in contenders}
         with ground.client() as client:
-            [(directory, backend, title)] = client.execute(f"SELECT current_setting('data_directory'), {usage.WHO}")
-            embedded = ground.found.server.provider == "embedded"
-            self.postmaster = usage.postmaster_of(directory) if embedded else usage.postmaster_behind(backend, title)
+            [(directory, *who)] = client.execute(f"SELECT current_setting('data_directory'), {usage.WHO}")
+            self.postmaster = usage.postmaster_behind(*who)
+        embedded = ground.found.server.provider == "embedded"
         self.sync = sync_seconds(Path(directory).parent) if embedded and os.access(directory, os.W_OK) else None
 
     def offers(self) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import nox
 
 PYTHONS = json.loads(os.environ["PERF_PYTHONS"])
 ARGS = json.loads(os.environ["PERF_ARGS"])
+PATHS = json.loads(os.environ.get("PERF_PATHS", "{}"))
 
 
 @nox.session(venv_backend="none", allow_parallel=True)
@@ -18,7 +19,7 @@ def floor(session: nox.Session, name: str) -> None:
     """One session of the floor."""
     session.chdir(os.environ.get("PERF_CWD", "."))
     session.run(
-        *(PYTHONS[name], "-m", "pytest", *ARGS),
+        *(PYTHONS[name], "-m", "pytest", *ARGS, *PATHS.get(name, ())),
         env={"PERF_SESSION": name, "COVERAGE_FILE": str(Path(os.environ["PERF_DATA"], f"coverage-{name}"))},
         external=True,
     )

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tests.perf.measure import Samples, Unit, ratio
-from tests.perf.table import Goal, Of, Verdict, goal_text
+from tests.perf.table import Goal, Of, Verdict, amount, goal_text
 
 RESAMPLES = 2000
 STYLES = {Verdict.MISSED: "yellow", Verdict.FAILED: "red"}
@@ -88,15 +88,6 @@ def interval(measured: Sequence[float], baseline: Sequence[float]) -> tuple[floa
         found.append(statistics.median(one for one, _ in drawn) / statistics.median(other for _, other in drawn))
     found.sort()
     return found[RESAMPLES // 40], found[-1 - RESAMPLES // 40]
-
-
-def amount(value: float, unit: Unit) -> str:
-    """A value for people: `1.23 ms`, `187 MB`, `52,300 /s`, `0.98`."""
-    if unit is Unit.SECONDS:
-        return f"{value * 1000:.3g} ms" if abs(value) < 1 else f"{value:.2f} s"
-    if unit is Unit.SHARE:
-        return f"{value:.3f}"
-    return f"{value:,.1f} {unit}" if abs(value) < 10 else f"{value:,.0f} {unit}"
 
 
 def spread(samples: Samples | None) -> str:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from pgmatrix.databases.database import Database
+from pgmatrix.perf import usage
 from plant.core.database import Database as Plant
 from plant.models.canonical import canonical_json
 from plant.security.audit import verify, verify_in_server
@@ -174,30 +175,33 @@ async def _seconds(plant: Plant, judge: Judge, agent: str, length: int) -> float
 
 
 def _peak(ground: Ground, database: Database, judge: Judge, agent: str, length: int) -> float:
-    """Megabytes of private memory of this process and a fresh backend at their highest, less this process's before."""
+    """Megabytes of private memory of this process and a fresh backend at their highest, less this process's before.
+
+    Raises MeasurementFailed where the backend cannot be seen from here.
+    """
 
     async def judged(plant: Plant) -> float:
         async with plant.session(agent) as session:
-            backend = await session.scalar(text("SELECT pg_backend_pid()"))
-        local = database.server.provider == "embedded"
-        statuses = [Path("/proc/self/status"), *([Path(f"/proc/{backend}/status")] if local else [])]
-        with _watched(statuses) as seen:
+            backend = usage.process_behind(*(await session.execute(text(f"SELECT {usage.WHO}"))).one())
+        if backend is None:
+            raise MeasurementFailed("the server's processes cannot be seen from here")
+        with _watched([os.getpid(), backend]) as seen:
             await _seconds(plant, judge, agent, length)
         return max(seen)
 
     with ground.plant(database) as plant:
-        before = _private([Path("/proc/self/status")])
+        before = usage.private_memory([os.getpid()]) or 0.0
         return float(ground.run(judged(plant)) - before)
 
 
 @contextmanager
-def _watched(statuses: Sequence[Path]) -> Iterator[list[float]]:
+def _watched(pids: list[int]) -> Iterator[list[float]]:
     """Every 5 ms, the private memory of some processes together."""
-    seen, over = [_private(statuses)], threading.Event()
+    seen, over = [usage.private_memory(pids) or 0.0], threading.Event()
 
     def watch() -> None:
         while not over.wait(0.005):
-            seen.append(_private(statuses))
+            seen.append(usage.private_memory(pids) or 0.0)
 
     thread = threading.Thread(target=watch)
     thread.start()
@@ -206,8 +210,3 @@ def _watched(statuses: Sequence[Path]) -> Iterator[list[float]]:
     finally:
         over.set()
         thread.join()
-
-
-def _private(statuses: Sequence[Path]) -> float:
-    lines = (line for status in statuses for line in status.read_text(encoding="ascii").splitlines())
-    return sum(int(line.split()[1]) for line in lines if line.startswith("RssAnon:")) / 1024

@@ -16,7 +16,7 @@ import numpy as np
 from pgmatrix.databases.database import Database
 from pgmatrix.perf.contender import Ground
 from pgmatrix.perf.limits import find_pgbench
-from pgmatrix.perf.usage import postmaster_of
+from pgmatrix.perf.usage import WHO, postmaster_behind
 from plant.core.config import Settings
 from plant.core.database import Database as Plant
 from plant.models import Industry
@@ -86,10 +86,11 @@ class Stage:
         self.bare = Bares(database=self.guarded)
         self.entities = {agent: ground.run(self._entities(agent, seed)) for seed, agent in enumerate(self.agents)}
         self.shared = ground.run(self._entities(SHARED, 1_000, CLIENTS))
-        self.postmaster = postmaster_of(ground.admin(self.guarded, "SHOW data_directory")[0][0])
+        with ground.client() as client:
+            self.postmaster = postmaster_behind(*client.execute(f"SELECT {WHO}")[0])
         self.pgbench, self.no_pgbench = find_pgbench(self.postmaster)
-        self.here = Path(tempfile.gettempdir())
-        self.folder = self.here if self.postmaster else None  # embedded servers have their data there
+        # Embedded servers have their data there.
+        self.folder = Path(tempfile.gettempdir()) if ground.found.server.provider == "embedded" else None
 
     @property
     def agents(self) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.perf.measure import Samples, Unit
-from tests.perf.plant.figures import Figure, amount, interval
+from tests.perf.measure import Samples
+from tests.perf.plant.figures import Figure, interval
 from tests.perf.plant.rows import vectors
 from tests.perf.table import Goal, Of, Verdict
 
@@ -60,21 +60,6 @@ def test_a_ratio_without_a_baseline_is_a_mistake() -> None:
     """A goal of a ratio is not judged by something else."""
     with pytest.raises(ValueError, match=r"^x: a goal of a ratio needs a baseline$"):
         _ = Figure(what="x", measured=Samples(values=(1.0,)), goal=Goal(bound=1, of=Of.RATIO)).verdict
-
-
-@pytest.mark.parametrize(
-    ("value", "unit", "text"),
-    [
-        (0.00123, Unit.SECONDS, "1.23 ms"),
-        (2.5, Unit.SECONDS, "2.50 s"),
-        (52_300.0, Unit.PER_SECOND, "52,300 /s"),
-        (4.56, Unit.MEGABYTES, "4.6 MB"),
-        (0.976, Unit.SHARE, "0.976"),
-    ],
-)
-def test_amounts_are_for_people(value: float, unit: Unit, text: str) -> None:
-    """Each unit is printed with the digits that matter."""
-    assert amount(value, unit) == text
 
 
 def test_queries_of_another_seed_are_about_the_same_topics() -> None:

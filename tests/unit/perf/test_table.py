@@ -58,6 +58,9 @@ def test_a_ratio_without_a_neighbour_is_refused() -> None:
         (0.0123, Unit.SECONDS, "12.3 ms"),
         (-0.0008, Unit.SECONDS, "-0.8 ms"),
         (187.4, Unit.MEGABYTES, "187 MB"),
+        (4.56, Unit.MEGABYTES, "4.6 MB"),
+        (52_300.0, Unit.PER_SECOND, "52,300 /s"),
+        (0.976, Unit.SHARE, "0.976"),
     ],
 )
 def test_amounts_are_for_people(value: float, unit: Unit, text: str) -> None:

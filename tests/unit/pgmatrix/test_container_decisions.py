@@ -139,6 +139,7 @@ def test_order_hides_password() -> None:
 
     assert order.tmpfs == {"/var/lib/postgresql/data": "size=1m"}
     assert order.shared_memory == 2**30
+    assert compose(IMAGE, start, Room(size=0, reason=""), naming).shared_memory == 2**31
     assert order.labels["org.pgmatrix.label"] == "pg16-asyncpg-rls"
     assert "hidden-pw" not in repr(order)
 

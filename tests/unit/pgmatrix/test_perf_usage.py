@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import pytest
-
 from pgmatrix.perf import usage
 
 
@@ -21,16 +19,8 @@ def test_this_process_alone() -> None:
 
 def test_a_server_that_does_not_run_here() -> None:
     """No process has that title: the server is on another host, or its processes are hidden."""
+    assert usage.process_behind(1, "198.51.100.1(1)") is None
     assert usage.postmaster_behind(1, "198.51.100.1(1)") is None
-
-
-@pytest.mark.parametrize("line", ["", "no number", "999999999"])
-def test_a_data_folder_without_a_server(tmp_path: Path, line: str) -> None:
-    """A folder that is empty, says nothing, or names a process that is gone."""
-    (tmp_path / "postmaster.pid").write_text(line, encoding="utf-8")
-
-    assert usage.postmaster_of(str(tmp_path)) is None
-    assert usage.postmaster_of(str(tmp_path / "missing")) is None
 
 
 def test_a_process_that_is_gone_costs_nothing_known() -> None:

@@ -21,7 +21,9 @@ from pgmatrix.servers.container.sdk import ContainerOrder
 from pgmatrix.servers.storage import NEEDED, SHARE
 
 LABEL = f"{PREFIX}label"
-_QUERIES = 256 * 2**20  # for parallel queries; the engine's default of 64 MB is soon full
+# What parallel queries and index builds share (maintenance_work_mem of it): the engine's default of 64 MB is soon full.
+# A limit: memory is taken only as it is used.
+_QUERIES = 2 * 2**30
 CREATED = f"{PREFIX}created"
 
 
@@ -71,7 +73,7 @@ def compose(image: Image, start: Start, room: Room, naming: Naming) -> Container
         publish=naming.publish,
         start=start,
         labels=naming.owner.labels() | {LABEL: naming.label, CREATED: created},
-        shared_memory=max(room.size, _QUERIES),
+        shared_memory=room.size or _QUERIES,
         # Over each volume the image declares: else the engine makes a volume that nobody uses.
         tmpfs=dict.fromkeys(image.volumes, "size=1m"),
     )
