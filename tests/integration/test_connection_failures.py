@@ -33,6 +33,9 @@ from tests.fixtures.pools import DatabaseWith
 
 PID = text("SELECT pg_backend_pid()")
 SLEEP = text("SELECT pg_sleep(60)")
+# Other databases of the server are other tests'.
+OURS = "datname = current_database() AND usename = 'plant_app'"
+CANCEL = f"SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE {OURS}"
 LOCK = text("SELECT value FROM public.ledger WHERE id = 1 FOR UPDATE")
 ADVICE = "Check host, port, database, role and password, and that the server accepts connections."
 
@@ -233,7 +236,7 @@ async def test_query_cancelled_by_the_server_is_query_canceled(plant_db: Databas
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(session.execute(SLEEP))
             await observer.until_query("pg_sleep", running=True)
-            await observer.run("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE usename = 'plant_app'")
+            await observer.run(CANCEL)
 
     async with plant_db.session() as session:
         before = await session.scalar(PID)

@@ -73,11 +73,11 @@ def _ours(bench: Bench, paths: Mapping[str, Sequence[str]], tests: int) -> Finis
 
 
 def _run_floor(bench: Bench, env: Mapping[str, str], tests: int) -> Finished:
-    """Raises MeasurementFailed unless all sessions together passed so many tests."""
+    """Raises MeasurementFailed unless all sessions together passed so many tests; one may have several parameters."""
     argv = [bench.nox, "-m", "nox", "-f", "noxfile.py", "-s", "floor", "-j", JOBS]
     finished = run(argv, env=env, cwd=_project(bench), output=bench.file("floor.log"))
     passed = sum(map(int, re.findall(r"^=* ?(\d+) passed", finished.output, re.MULTILINE)))
-    if passed != tests:
+    if passed < tests:
         raise MeasurementFailed(f"{passed} of {tests} tests passed in the measured sessions", finished.output)
     return finished
 

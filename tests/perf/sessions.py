@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import shutil
 import sys
 from collections.abc import Sequence
@@ -45,7 +46,8 @@ def measure_environment(bench: Bench) -> list[Row]:
     shutil.copy(FLOOR / "noxfile.py", empty)
 
     def plain() -> float:
-        env = bench.spied(PERF_PYTHONS=f'{{"one": "{bench.python(session.cell.driver)}"}}', PERF_ARGS='["--version"]')
+        pythons = json.dumps({"one": bench.python(session.cell.driver)})
+        env = bench.spied(PERF_PYTHONS=pythons, PERF_ARGS='["--version"]', PERF_DATA=str(bench.folder))
         argv = [bench.nox, "-m", "nox", "-f", str(empty), "-s", "floor(one)", "--no-dependencies"]
         finished = run(argv, env=env, cwd=bench.folder, output=bench.file("empty.log"))
         return bench.seen().began - finished.began
