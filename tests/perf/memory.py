@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pgmatrix.matrix import Cell, Session
+from pgmatrix.servers.tuning import usable_cores
 from pgmatrix.servers.watchdog import start_time
 from tests.perf.bench import Bench
 from tests.perf.commands import running
@@ -40,26 +41,29 @@ class Peak:
 
 
 def measure_memory(bench: Bench) -> list[Row]:
-    """Each layer on the newest major, through the first driver."""
+    """Each layer on the newest major, through the first driver: as one among others, and alone with workers."""
     if not (PROC / "self" / "smaps_rollup").exists():
         return [Row(what="peak memory of a session", absent="needs /proc/PID/smaps_rollup, which Linux has")]
     cell = Cell(major=max(bench.table.matrix.majors), driver=bench.table.matrix.drivers[0])
     layers = bench.layers[:2] if bench.quick else bench.layers
-    return [_layer(bench, Session(cell=cell, layer=layer)) for layer in layers]
+    sessions = [Session(cell=cell, layer=layer) for layer in layers]
+    return [_row(bench, session, together) for session in sessions for together in (usable_cores(), 1)]
 
 
-def _layer(bench: Bench, session: Session) -> Row:
-    peak = _watch(bench, session)
+def _row(bench: Bench, session: Session, together: int) -> Row:
+    """`together` sessions share the cores, which decides how many workers one of them has."""
+    peak = _watch(bench, session, together)
+    how = f"{together} sessions at a time" if together > 1 else "alone"
     return Row(
-        what=f"peak memory of pytest, workers and server, {peak.processes} processes, {session}",
+        what=f"peak memory of pytest, workers and server, {peak.processes} processes, {session}, {how}",
         measured=Samples(values=(peak.megabytes,), unit=Unit.MEGABYTES),
         goal=Goal(bound=256),
     )
 
 
-def _watch(bench: Bench, session: Session) -> Peak:
+def _watch(bench: Bench, session: Session, together: int) -> Peak:
     command = command_of(bench, session, bench.table.matrix.layers[session.layer])
-    env = {**command.env, "PGMATRIX_PROVIDER": "embedded"}
+    env = {**command.env, "PGMATRIX_PROVIDER": "embedded", "PGMATRIX_PARALLEL_SESSIONS": str(together)}
     log = bench.file("memory.log")
     peak = Peak()
     deadline = time.monotonic() + TIMEOUT
