@@ -99,6 +99,9 @@ class Stock:
                 pass
         except ClientError as error:
             why = error.wanted
+        except BaseException as error:
+            why = f"its thread ended with {type(error).__name__}: {error}"
+            raise
         finally:
             with self._changed:  # also after what nobody foresaw: a test must not wait for ever
                 self._failure = DatabaseError(

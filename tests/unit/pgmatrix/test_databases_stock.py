@@ -193,7 +193,7 @@ def test_what_nobody_foresaw_does_not_make_a_test_wait() -> None:
 
     ours = Stock(Broken, template="t", token="ab", worker="gw0", size=1)
 
-    with pytest.raises(DatabaseError, match="the stock has ended"):
+    with pytest.raises(DatabaseError, match="its thread ended with RuntimeError: a mistake of ours"):
         ours.take()
     ours.close()
 

@@ -7,7 +7,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -41,6 +42,31 @@ def test_a_connection_or_a_process_fails_the_test(attempt: Callable[[], object],
         attempt()
 
     assert f"a unit test wanted {name}" in str(failure.value)
+
+
+@pytest.fixture(scope="module")
+def helper() -> Iterator[ThreadPoolExecutor]:
+    """A thread that was there before the test."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()
+        yield pool
+
+
+def test_who_was_there_before_goes_on(helper: ThreadPoolExecutor) -> None:
+    """A thread of somebody else's connects as ever, while the test's own does not."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = server.getsockname()
+
+        def connect() -> bool:
+            with socket.socket() as ours:
+                ours.connect(address)
+            return True
+
+        by_another = helper.submit(connect).result()
+        with ThreadPoolExecutor(1) as own, pytest.raises(Failed):
+            own.submit(connect).result()
+
+    assert by_another
 
 
 def test_asyncio_still_runs() -> None:
