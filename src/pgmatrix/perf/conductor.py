@@ -147,5 +147,5 @@ class Conductor:
 
 def _facts(cell: CellProcess) -> str:
     facts, sync = cell.ready["facts"], cell.ready["sync"]
-    waits = "" if sync is None else f"; one fsync of 8 kB there takes {sync * 1000:.2f} ms"
+    waits = "" if sync is None else f"; one fdatasync of 8 kB there takes {sync * 1000:.2f} ms"
     return f"PostgreSQL {facts['server_version']} ({facts['provider']}), {cell.ready['durability']}{waits}"

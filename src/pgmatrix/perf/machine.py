@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import platform
-import statistics
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -38,8 +37,11 @@ def load_average() -> str:
     return f"{os.getloadavg()[0]:.1f}"
 
 
-def sync_seconds(folder: Path) -> float:
-    """The median of writing one page durably in `folder`: what a commit must wait for there. Raises OSError."""
+def syncs(folder: Path) -> list[float]:
+    """Seconds of each of some writes of one page, durably, in `folder`: what a commit must wait for there.
+
+    Raises OSError.
+    """
     path = folder / f".pgmatrix-sync-{os.getpid()}"
     found = []
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -47,12 +49,12 @@ def sync_seconds(folder: Path) -> float:
         for number in range(SYNCS):
             os.pwrite(descriptor, b"x" * PAGE, number * PAGE)
             start = time.perf_counter()
-            os.fsync(descriptor)
+            os.fdatasync(descriptor)
             found.append(time.perf_counter() - start)
     finally:
         os.close(descriptor)
         path.unlink()
-    return statistics.median(found)
+    return found
 
 
 def _processor() -> str:

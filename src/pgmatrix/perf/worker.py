@@ -12,6 +12,7 @@ import importlib
 import json
 import os
 import signal
+import statistics
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -26,7 +27,7 @@ from pgmatrix.matrix import Cell
 from pgmatrix.perf import usage
 from pgmatrix.perf.contender import Contender, Ground, Looped
 from pgmatrix.perf.loops import Slice, closed_loop, slowed, steady
-from pgmatrix.perf.machine import sync_seconds
+from pgmatrix.perf.machine import syncs
 from pgmatrix.perf.results import Role
 from pgmatrix.perf.shares import MOST, members, renumbered, shared
 from pgmatrix.perf.table import PerfTable, read_table
@@ -54,7 +55,8 @@ class Worker:
             [(directory, *who)] = client.execute(f"SELECT current_setting('data_directory'), {usage.WHO}")
             self.postmaster = usage.postmaster_behind(*who)
         embedded = ground.found.server.provider == "embedded"
-        self.sync = sync_seconds(Path(directory).parent) if embedded and os.access(directory, os.W_OK) else None
+        reachable = embedded and os.access(directory, os.W_OK)
+        self.sync = statistics.median(syncs(Path(directory).parent)) if reachable else None
 
     def offers(self) -> list[dict[str, Any]]:
         """What can be measured here."""

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from pgmatrix.config import Config
 from pgmatrix.databases.database import Database
 from pgmatrix.matrix import Cell
 from pgmatrix.perf import contender
+from pgmatrix.perf.machine import syncs
 from pgmatrix.perf.worker import DURABLE
 from pgmatrix.provision import provision
 from plant.core.config import Settings
@@ -25,8 +25,6 @@ APP = "plant_app"
 MIGRATOR = "plant_migrator"
 # What a commit promises in production, and memory such that an index of 100,000 vectors fits. jit stays off.
 PRODUCTION = {**DURABLE, "shared_buffers": "512MB", "max_wal_size": "4GB"}
-SYNCS = 50
-PAGE = 8192
 
 
 class Ground(contender.Ground):
@@ -67,17 +65,5 @@ def ground(table: Config, cell: Cell, *, quick: bool) -> Iterator[Ground]:
 
 
 def syncs_beside() -> Samples:
-    """Seconds of writing one page durably where an embedded server keeps its data: what a commit must wait for."""
-    path = Path(tempfile.gettempdir()) / f"pgmatrix-sync-{os.getpid()}"
-    found = []
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        for number in range(SYNCS):
-            os.pwrite(descriptor, b"x" * PAGE, number * PAGE)
-            start = time.perf_counter()
-            os.fdatasync(descriptor)
-            found.append(time.perf_counter() - start)
-    finally:
-        os.close(descriptor)
-        path.unlink()
-    return Samples(values=tuple(found))
+    """Seconds of writing one page durably where an embedded server keeps its data."""
+    return Samples(values=tuple(syncs(Path(tempfile.gettempdir()))))
