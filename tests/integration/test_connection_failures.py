@@ -33,6 +33,7 @@ from tests.fixtures.pools import DatabaseWith
 
 PID = text("SELECT pg_backend_pid()")
 SLEEP = text("SELECT pg_sleep(60)")
+NAP = text("SELECT pg_sleep(:seconds)")
 # Other databases of the server are other tests'.
 OURS = "datname = current_database() AND usename = 'plant_app'"
 CANCEL = f"SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE {OURS}"
@@ -262,6 +263,27 @@ async def test_own_time_limit_arrives_unchanged(plant_db: Database, observer: Ob
 
     assert after == 1
     assert plant_db.metrics().checked_out == 0
+
+
+async def test_cancelling_before_the_server_has_the_query_ends_it_all_the_same(
+    pg_server: Server, pg_clone: Clone, database_with: DatabaseWith, observer: Observer
+) -> None:
+    """A cancel request that overtakes its query does nothing on the server; it is repeated, and the query ends."""
+    async with proxy_to(pg_server) as proxy:
+        database = database_with(url=through(pg_clone.url("plant_app"), proxy.port), pool_size=1)
+        with pytest.raises(TimeoutError):
+            async with database.session() as session:
+                await session.execute(NAP, {"seconds": 0})
+                proxy.delay(0.3)
+                async with asyncio.timeout(0.1):
+                    await session.execute(NAP, {"seconds": 60})
+        await observer.until_query("pg_sleep", running=False)
+        proxy.delay(0.0)
+        async with database.session() as session:
+            after = await session.scalar(text("SELECT 1"))
+
+    assert after == 1
+    assert database.metrics().checked_out == 0
 
 
 async def test_failed_transaction_refuses_more_statements(plant_db: Database) -> None:

@@ -207,7 +207,7 @@ async def test_transaction_deadlock_prevention(database_with: DatabaseWith, ledg
     assert [error.sqlstate for error in victims if isinstance(error, DeadlockDetected)] == ["40P01"]
     assert between == [(11,), (21,)]
     assert after == [(13,), (23,)]
-    assert again.attempts == 3
+    assert again.attempts >= 3  # who was the victim may meet the other again
 
 
 async def test_transaction_savepoint_support(plant_db: Database, observer: Observer) -> None:

@@ -15,6 +15,8 @@ RESET = (
     "SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *; "
     "SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES"
 )
+CANCEL_WAIT = 2.0  # seconds that a cancelled task waits for the server's answer, as SQLAlchemy grants asyncpg
+CANCEL_AGAIN = 0.2  # seconds until the server is asked again
 VECTOR_EXISTS = "SELECT to_regtype('public.vector') IS NOT NULL"
 
 Sink = Callable[[bytes], Awaitable[object]]

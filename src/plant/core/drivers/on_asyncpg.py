@@ -4,6 +4,8 @@ used.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -13,13 +15,15 @@ import asyncpg
 
 from plant.core.config import Settings
 from plant.core.drivers import vectors
-from plant.core.drivers.backend import RESET, VECTOR_EXISTS, Pooled, Sink, Target
+from plant.core.drivers.backend import CANCEL_AGAIN, CANCEL_WAIT, RESET, VECTOR_EXISTS, Pooled, Sink, Target
 
 
 class Connection(Pooled, asyncpg.Connection):
     """asyncpg's connection with what plant's pool asks of one."""
 
     _transport: Any
+    _loop: asyncio.AbstractEventLoop
+    _cancellations: set[Any]
 
     @property
     def in_block(self) -> bool:
@@ -32,6 +36,23 @@ class Connection(Pooled, asyncpg.Connection):
         status: str = await super().execute(query + rider, *args, **options)
         self.is_clean = rider is RESET
         return status
+
+    async def _cancel(self, waiter: Any, cancel_waiter: Any) -> None:
+        """As asyncpg's, and again until the server has answered: a request that overtakes its query does nothing.
+
+        `waiter` is told last, and nothing is sent before: no request can meet the next query.
+        """
+        deadline = self._loop.time() + CANCEL_WAIT
+        try:
+            while not cancel_waiter.done() and self._loop.time() < deadline:
+                with contextlib.suppress(TimeoutError):
+                    sent = super()._cancel(self._loop.create_future())  # type: ignore[misc]
+                    await asyncio.wait_for(sent, CANCEL_WAIT)
+                await asyncio.wait({cancel_waiter}, timeout=CANCEL_AGAIN)
+        finally:
+            self._cancellations.discard(asyncio.current_task())
+            if not waiter.done():
+                waiter.set_result(None)
 
     def rest(self) -> None:
         """While asyncpg reads, the server's goodbye is swallowed some time before `is_closed` tells."""

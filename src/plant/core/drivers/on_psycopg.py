@@ -5,6 +5,7 @@ where used.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,9 +21,8 @@ from psycopg.types import TypeInfo
 
 from plant.core.config import Settings
 from plant.core.drivers import vectors
-from plant.core.drivers.backend import RESET, VECTOR_EXISTS, Pooled, Sink, Target
+from plant.core.drivers.backend import CANCEL_AGAIN, CANCEL_WAIT, RESET, VECTOR_EXISTS, Pooled, Sink, Target
 
-CANCEL_WAIT = 2.0  # seconds, as SQLAlchemy grants asyncpg
 MAX_PARAMETERS = 32767
 VOID = 2278  # pg_type.oid of void, which psycopg's registry lacks
 
@@ -62,11 +62,18 @@ class Connection(Pooled, psycopg.AsyncConnection[Any]):
             raise
 
     async def _stop(self, gen: Any, interval: float) -> None:
-        """Have the server cancel the query and take its answer; without one the connection ends here."""
+        """Have the server cancel the query and take its answer; without one the connection ends here.
+
+        A request that overtakes its query does nothing, so it is repeated until there is an answer.
+        """
         try:
             async with asyncio.timeout(CANCEL_WAIT):
-                await self.cancel_safe(timeout=CANCEL_WAIT)
-                await waiting.wait_async(gen, self.pgconn.socket, interval=interval)
+                while True:
+                    await self.cancel_safe(timeout=CANCEL_WAIT)
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(CANCEL_AGAIN):
+                            await waiting.wait_async(gen, self.pgconn.socket, interval=interval)
+                            return
         except psycopg.errors.QueryCanceled:
             return
         except BaseException as error:
