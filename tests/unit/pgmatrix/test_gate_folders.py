@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import coverage
 import pytest
 
 from pgmatrix import __version__
@@ -323,6 +324,62 @@ def test_coverage_data_from_outside_is_not_opened(project: Path) -> None:
         f"[coverage-data] coverage: coverage/{ONE} leads out of the run's folder, or is no file;"
         " run the sessions again, on the sources that are judged"
     )
+
+
+def with_coverage(project: Path) -> tuple[Path, Config]:
+    """A run of one session's coverage data: half of a module's four lines, of which a quarter is asked."""
+    table = (
+        f'{TABLE}\n[tool.pgmatrix.coverage]\n"src/m.py" = 25\ntotal = 90\n[tool.coverage.run]\nrelative_files = true\n'
+    )
+    a_project(project, table)
+    (project / "src").mkdir()
+    (project / "src" / "m.py").write_text("a = 1\nb = 2\nc = 3\nd = 4\n", encoding="utf-8")
+    folder = a_run(project / "run")
+    (folder / "coverage").mkdir()
+    data = coverage.CoverageData(str(folder / "coverage" / ONE))
+    data.set_context(ONE)
+    data.add_lines({"src/m.py": [1, 2]})
+    data.write()
+    data.close()
+    return folder, load(project, environ={})
+
+
+def test_pages_are_made_where_they_are_asked_for(project: Path) -> None:
+    """Coverage's own reports are named by where they are in the run's folder; without `pages` there are none."""
+    folder, config = with_coverage(project)
+
+    without, _ = gather.of_run(folder, config, Policy())
+    assert not (folder / "html").exists()
+    evidence, _ = gather.of_run(folder, config, Policy(), pages=True)
+    pages = evidence.coverage
+
+    assert without.coverage is not None
+    assert (without.coverage.html, without.coverage.xml) == (None, None)
+    assert pages is not None
+    assert (pages.html, pages.xml) == (Path("html/index.html"), Path("coverage.xml"))
+    assert all((folder / path).is_file() for path in (pages.html, pages.xml) if path)
+    assert [(one.path, one.percent, one.met) for one in pages.paths] == [
+        ("src/m.py", 50.0, True),
+        ("total", 50.0, False),
+    ]
+
+
+def test_the_evidence_holds_all_that_the_folder_and_the_table_say(project: Path) -> None:
+    """Its speed, the table's files and thresholds, and what the project's policy is."""
+    folder, config = with_coverage(project)
+    perf.write(folder, a_perf_run())
+    seen: list[Path] = []
+    policy = Policy(preview=("pg16-psycopg",))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gather, "revision", lambda root: seen.append(root) or Revision(commit="c" * 40))
+        evidence, _ = gather.of_run(folder, config, policy)
+
+    assert evidence.perf == a_perf_run()
+    assert evidence.perf_problem == ""
+    assert evidence.files == config.matrix.layers
+    assert evidence.thresholds == {"src/m.py": 25, "total": 90}
+    assert (evidence.policy, evidence.commit, seen) == (policy, "c" * 40, [config.root])
+    assert evidence.coverage_problem == ""
 
 
 def test_a_preview_neither_blocks_nor_helps_coverage(project: Path) -> None:

@@ -36,6 +36,7 @@ def cells(text: str) -> list[Cell]:
         ("16a", "16a 16p", "on asyncpg, on 16"),
         ("16a", "15a 16a", "only on 16"),
         ("16a", "16a", "on pg16-asyncpg"),
+        ("16a 16p", "16a 16p", "on every cell"),
         ("16p 15p", "15p 16p 16a", "on psycopg, on 15 and 16"),
     ],
 )
