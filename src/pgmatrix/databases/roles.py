@@ -68,9 +68,13 @@ def mark(client: Client, names: Sequence[str]) -> None:
 
 
 def leave(client: Client, *, token: str, names: Sequence[str], made: Sequence[str]) -> None:
-    """Drop what the session made; if no other is there, also templates and those of `names` that are ours."""
+    """Drop what the session made; if no other is there, also templates and those of `names` that are ours.
+
+    It first gives up its own locks: of sessions that leave at the same moment, the last to do so is alone.
+    """
     for pattern in (clone_pattern(token), build_pattern(token)):
         _drop_like(client, pattern)
+    client.execute("select pg_advisory_unlock_all()")
     mark = lock_number(MARK)
     if client.execute(f"select pg_try_advisory_lock({mark})")[0][0]:
         _drop_like(client, PREFIX.replace("_", r"\_") + "%")

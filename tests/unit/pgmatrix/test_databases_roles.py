@@ -68,3 +68,17 @@ def test_roles_are_marked_and_given_passwords_where_needed(provider: str, truste
         *(sql.format(role_password(server, "app")) for sql in statements),
         *[f"select pg_advisory_unlock({turn})"] * (2 if provider == "external" else 1),
     ]
+
+
+def test_who_leaves_gives_up_its_locks_before_it_looks_for_others() -> None:
+    """Else two that leave at the same moment each take the other for somebody who stays, and nobody tidies up."""
+    client = FakeClient({"pg_try_advisory_lock": [(False,)]})
+
+    roles.leave(client, token="ab", names=["app"], made=[])
+
+    locks = [sql for sql in client.statements if "advisory" in sql]
+    assert locks == [
+        "select pg_advisory_unlock_all()",
+        f"select pg_try_advisory_lock({lock_number(roles.MARK)})",
+        "select pg_advisory_unlock_all()",
+    ]
