@@ -29,6 +29,7 @@ from pgmatrix.revision import revision
 from pgmatrix.servers.tuning import usable_cores
 from tests.perf.bench import Bench, measured_layers
 from tests.perf.databases import measure_clones, measure_strategies
+from tests.perf.fixtures import measure_fixtures
 from tests.perf.gate import measure_gate
 from tests.perf.matrix import measure_matrix
 from tests.perf.measure import Absent, MeasurementFailed
@@ -45,6 +46,7 @@ MEASUREMENTS: Mapping[str, Callable[[Bench], list[Row]]] = {
     "clones": measure_clones,
     "strategies": measure_strategies,
     "rollback": measure_rollback,
+    "fixtures": measure_fixtures,
     "imports": measure_imports,
     "environment": measure_environment,
     "memory": measure_memory,

@@ -77,8 +77,12 @@ function wanted() {
   }
 }
 
+// The address whose sheet is open. The event "close" comes some time after the closing: by then another may be wanted.
+let shown = "";
+
 function show() {
   const target = wanted();
+  shown = target ? location.hash : "";
   if (!target) {
     if (sheet.open) sheet.close();
     return;
@@ -99,8 +103,9 @@ function show() {
 
 sheet.addEventListener("click", (event) => event.target === sheet && sheet.close());
 sheet.addEventListener("close", () => {
+  if (sheet.open) return;
   document.title = pageTitle;
-  if (wanted()) history.pushState(null, "", location.pathname + location.search);
+  if (shown && location.hash === shown) history.pushState(null, "", location.pathname + location.search);
   if (before && before.isConnected) before.focus({ preventScroll: true });
 });
 window.addEventListener("hashchange", show);
