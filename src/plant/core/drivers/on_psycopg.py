@@ -66,14 +66,16 @@ class Connection(Pooled, psycopg.AsyncConnection[Any]):
 
         A request that overtakes its query does nothing, so it is repeated until there is an answer.
         """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + CANCEL_WAIT
         try:
-            async with asyncio.timeout(CANCEL_WAIT):
-                while True:
-                    await self.cancel_safe(timeout=CANCEL_WAIT)
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(CANCEL_AGAIN):
-                            await waiting.wait_async(gen, self.pgconn.socket, interval=interval)
-                            return
+            # Not asyncio.timeout, which before Python 3.11.4 does not work in a task that is being cancelled.
+            while loop.time() < deadline:
+                await self.cancel_safe(timeout=CANCEL_WAIT)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(waiting.wait_async(gen, self.pgconn.socket, interval=interval), CANCEL_AGAIN)
+                    return
+            self.pgconn.finish()
         except psycopg.errors.QueryCanceled:
             return
         except BaseException as error:
