@@ -30,6 +30,7 @@ from pgmatrix.perf.table import PerfTable, read_table
 from pgmatrix.report.perf import print_cell, print_run
 from pgmatrix.revision import revision
 
+RUNS = Path(".pgmatrix") / "runs"
 BASELINE = Path(".pgmatrix") / "perf-baseline.json"
 BENCH = Path(".pgmatrix") / "bench.json"
 
@@ -43,7 +44,7 @@ def run(options: argparse.Namespace, config: Config) -> int:
         return print_cell(console, results.read(results.path_of(options.folder)), options.show)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     name = f"{time.strftime('%Y%m%d-%H%M%S')}-perf"
-    folder = options.folder or config.root / ".pgmatrix" / "runs" / name
+    folder = options.folder or config.root / RUNS / name
     found = asyncio.run(_measured(options, config, folder, console))
     path = results.write(folder, found)
     print_run(console, found)
@@ -73,7 +74,7 @@ async def _measured(options: argparse.Namespace, config: Config, folder: Path, c
     await conductor.run()
     _refuse_unknown(options.workloads, conductor)
     named, path = _baseline(options, config, table)
-    wanted = Wanted(run=folder.name, cells=cells, table=table, baseline=named, path=path)
+    wanted = Wanted(run=folder.name, cells=cells, table=table, baseline=named, path=path, runs=config.root / RUNS)
     found = assemble(wanted, conductor, _environment(config, conductor, started))
     own = results.toolkit(config.root / BENCH, found.environment.commit)
     return replace(found, toolkit=own)

@@ -1,5 +1,5 @@
-"""Owns how a conductor's slices become the value of a run: series, comparisons, loads, sentences. Pure but for the
-baseline, which is a file.
+"""Owns how a conductor's slices become the value of a run: series, comparisons, loads, sentences. Pure but for
+earlier runs, which are files.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pgmatrix.matrix import Cell
-from pgmatrix.perf import baseline, judge
+from pgmatrix.perf import again, baseline, judge
 from pgmatrix.perf.collect import histogram, percentile, series
 from pgmatrix.perf.conductor import Conductor
 from pgmatrix.perf.results import CellFacts, Environment, Load, Outcome, PerfRun, Role, Series
@@ -23,13 +23,16 @@ SHORT = 0.98  # of the wanted rate: the last requests end after the time is over
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a run was asked for: which cells, the table, and the baseline as it is called and where it is."""
+    """What a run was asked for: which cells, the table, the baseline as it is called and where it is, and where runs
+    are kept.
+    """
 
     run: str
     cells: Sequence[Cell]
     table: PerfTable
     baseline: str
     path: Path
+    runs: Path
 
 
 def assemble(wanted: Wanted, conductor: Conductor, here: Environment) -> PerfRun:
@@ -45,6 +48,7 @@ def assemble(wanted: Wanted, conductor: Conductor, here: Environment) -> PerfRun
         *judge.informing(shelf),
     )
     loads = tuple(_loads(conductor))
+    last = again.before(wanted.runs, here, [one.cell for one in cells])
     return PerfRun(
         run=wanted.run,
         environment=here,
@@ -53,7 +57,7 @@ def assemble(wanted: Wanted, conductor: Conductor, here: Environment) -> PerfRun
         comparisons=compared,
         loads=loads,
         baseline=facts,
-        sentences=sentences(compared, loads, facts),
+        sentences=sentences(compared, loads, facts, again.agreement(compared, last) if last else ""),
     )
 
 

@@ -5,20 +5,26 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator, Sequence
 
+from pgmatrix.perf.conclusions import CLEAR, Conclusion, conclusions
 from pgmatrix.perf.results import BaselineFacts, Comparison, Kind, Load, Word
 
 NAMED = 5
 
 
-def sentences(comparisons: Sequence[Comparison], loads: Sequence[Load], baseline: BaselineFacts) -> tuple[str, ...]:
-    """Budgets, what became slower, drivers and majors beside each other, what the data layer costs, the load."""
+def sentences(
+    comparisons: Sequence[Comparison], loads: Sequence[Load], baseline: BaselineFacts, agreement: str = ""
+) -> tuple[str, ...]:
+    """Budgets, what became slower, drivers and majors beside each other, what the data layer costs, the load.
+
+    `agreement` is the last, where there was a run before (see `again`).
+    """
     return (
         *_budgets([one for one in comparisons if one.kind is Kind.BUDGET]),
         *_baseline([one for one in comparisons if one.kind is Kind.BASELINE], baseline),
-        *_beside([one for one in comparisons if one.kind is Kind.DRIVERS], lambda one: one.cell.partition("-")[0]),
-        *_beside([one for one in comparisons if one.kind is Kind.MAJORS], lambda one: one.cell.partition("-")[2]),
+        *_beside(list(conclusions(comparisons))),
         *_cost([one for one in comparisons if one.kind is Kind.VARIANTS]),
         *(one.why for one in loads),
+        *([agreement] if agreement else []),
     )
 
 
@@ -51,24 +57,22 @@ def _baseline(found: Sequence[Comparison], baseline: BaselineFacts) -> Iterator[
         yield from (one.why for one in bad)
 
 
-def _beside(found: Sequence[Comparison], where: object) -> Iterator[str]:
-    """`pg16: psycopg is 1.4 times slower than asyncpg on point-read, 1.2 times faster on ...; within noise on ...`."""
-    assert callable(where)
-    groups: dict[tuple[str, str, str], list[Comparison]] = {}
+def _beside(found: Sequence[Conclusion]) -> Iterator[str]:
+    """`psycopg beside asyncpg is 1.4 times slower on point-read, 1.2 times faster on copy; within noise on search`."""
+    groups: dict[tuple[str, str], list[Conclusion]] = {}
     for one in found:
-        groups.setdefault((where(one), one.measured, one.beside), []).append(one)
-    for (place, measured, beside), members in groups.items():
+        groups.setdefault((one.measured, one.beside), []).append(one)
+    for (measured, beside), members in groups.items():
         parts = [part for word in (Word.SLOWER, Word.FASTER) if (part := _times(members, word))]
-        noise = [one.workload for one in members if one.word is Word.WITHIN_NOISE]
+        noise = [one.workload for one in members if one.word is Word.WITHIN_NOISE and not one.split]
         invalid = [one.workload for one in members if one.word is Word.INVALID]
-        if not parts:
-            parts = ["no different from it beyond noise"]
-        text = f"{place}: {measured} beside {beside} is {', '.join(parts)}"
-        text += f"; within noise on {_named(noise)}" if noise else ""
+        text = f"{measured} beside {beside} is {', '.join(parts) or 'nowhere clearly slower or faster'}"
+        text += "".join(f"; {_split(one)}" for one in members if one.split)
+        text += f"; within {CLEAR - 1:.0%} or noise on {_named(noise)}" if noise else ""
         yield text + (f"; not to be judged on {_named(invalid)}" if invalid else "")
 
 
-def _times(members: Sequence[Comparison], word: Word) -> str:
+def _times(members: Sequence[Conclusion], word: Word) -> str:
     """`1.4 times slower on point-read, 1.2 on update`, the largest first."""
     chosen = [
         (one.workload, one.ratio if word is Word.SLOWER else 1 / one.ratio)
@@ -81,6 +85,13 @@ def _times(members: Sequence[Comparison], word: Word) -> str:
     texts = [f"{times:.1f} on {name}" if times >= 1.15 else f"{times:.2f} on {name}" for name, times in chosen]
     first, _, rest = texts[0].partition(" on ")
     return f"{first} times {word} on {', '.join([rest, *texts[1:]])}"
+
+
+def _split(one: Conclusion) -> str:
+    """`on update it depends: 1.3 times the time on pg15, 0.8 on pg16`."""
+    first, *rest = (f"{ratio:.1f} on {place}" for place, ratio in one.split)
+    figure, _, place = first.partition(" on ")
+    return f"on {one.workload} it depends: {figure} times the time on {', '.join([place, *rest])}"
 
 
 def _named(names: Sequence[str]) -> str:

@@ -46,6 +46,16 @@ def apart(now: Sequence[float], before: Sequence[float]) -> Interval:
     return _interval(middle - other, drawn - others)
 
 
+def together(found: Sequence[Interval]) -> Interval:
+    """The middle of ratios that were measured apart from each other: each doubt counts with its share."""
+    number = len(found)
+    logs = [math.log(one.ratio) for one in found]
+    middle = sum(logs) / number
+    below = math.hypot(*(log - math.log(one.low) for log, one in zip(logs, found, strict=True))) / number
+    above = math.hypot(*(math.log(one.high) - log for log, one in zip(logs, found, strict=True))) / number
+    return Interval(ratio=math.exp(middle), low=math.exp(middle - below), high=math.exp(middle + above))
+
+
 def _drawn(logs: Floats, seed: int = SEED) -> tuple[float, Floats]:
     """The middle of the logarithms, and that of each resample, moved out by what few rounds hide."""
     number = len(logs)

@@ -30,6 +30,8 @@ def a_comparison(kind: Kind, workload: str, word: Word, ratio: float | None = 1.
         "word": word,
         "why": f"{workload}: why",
         "ratio": ratio,
+        "low": ratio and ratio / 1.01,
+        "high": ratio and ratio * 1.01,
     }
     return Comparison(**{**values, **changes})
 
@@ -38,7 +40,7 @@ def test_drivers_are_compared_in_one_sentence() -> None:
     """The largest difference first, then what is within noise and what cannot be judged."""
     found = sentences(
         [
-            a_comparison(Kind.DRIVERS, "update", Word.SLOWER, 1.08),
+            a_comparison(Kind.DRIVERS, "update", Word.SLOWER, 1.14),
             a_comparison(Kind.DRIVERS, "point-read", Word.SLOWER, 1.4),
             a_comparison(Kind.DRIVERS, "copy", Word.FASTER, 0.5),
             a_comparison(Kind.DRIVERS, "search", Word.WITHIN_NOISE, 1.02),
@@ -49,19 +51,46 @@ def test_drivers_are_compared_in_one_sentence() -> None:
     )
 
     assert found[2] == (
-        "pg16: psycopg beside asyncpg is 1.4 times slower on point-read, 1.08 on update, 2.0 times faster on copy;"
-        " within noise on search; not to be judged on cancel"
+        "psycopg beside asyncpg is 1.4 times slower on point-read, 1.14 on update, 2.0 times faster on copy;"
+        " within 10% or noise on search; not to be judged on cancel"
+    )
+
+
+def test_majors_share_a_sentence_between_drivers() -> None:
+    """The middle of both; where one contradicts the other, each is said."""
+    older = {"measured": "pg16", "beside": "pg15"}
+    found = sentences(
+        [
+            a_comparison(Kind.MAJORS, "update", Word.SLOWER, 1.2, cell=CELL, **older),
+            a_comparison(Kind.MAJORS, "update", Word.SLOWER, 1.8, cell=OTHER, **older),
+            a_comparison(Kind.MAJORS, "copy", Word.SLOWER, 1.3, cell=CELL, **older),
+            a_comparison(Kind.MAJORS, "copy", Word.FASTER, 0.8, cell=OTHER, **older),
+        ],
+        [],
+        NONE,
+    )
+
+    assert found[2] == (
+        "pg16 beside pg15 is 1.5 times slower on update;"
+        " on copy it depends: 1.3 times the time on asyncpg, 0.8 on psycopg"
     )
 
 
 def test_no_difference_beyond_noise_is_called_that() -> None:
     """Many workloads are counted instead of listed."""
-    noise = [a_comparison(Kind.MAJORS, f"w{n}", Word.WITHIN_NOISE, measured="pg16", beside="pg15") for n in range(7)]
+    noise = [
+        a_comparison(Kind.MAJORS, f"w{n}", Word.WITHIN_NOISE, 1.02, measured="pg16", beside="pg15") for n in range(7)
+    ]
     found = sentences(noise, [], NONE)
 
     assert found[2] == (
-        "psycopg: pg16 beside pg15 is no different from it beyond noise; within noise on w0, w1, w2, w3, w4 and 2 more"
+        "pg16 beside pg15 is nowhere clearly slower or faster; within 10% or noise on w0, w1, w2, w3, w4 and 2 more"
     )
+
+
+def test_the_run_before_is_the_last_sentence() -> None:
+    """After the loads."""
+    assert sentences([], [A_LOAD], NONE, "the same")[-2:] == ("the load was not carried", "the same")
 
 
 def test_nothing_to_judge_by_is_said() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pgmatrix.perf.judge import word
 from pgmatrix.perf.results import Word
 from pgmatrix.perf.schedule import MOST
-from pgmatrix.perf.statistics import apart, paired
+from pgmatrix.perf.statistics import Interval, apart, paired, together
 
 ROUNDS = MOST // 2  # what a whole run reaches on a slow machine
 RUNS = 200
@@ -130,3 +130,20 @@ def test_unequal_numbers_of_rounds_are_refused() -> None:
     """Half a round is no round."""
     with pytest.raises(ValueError, match="could not be broadcast"):
         paired([1.0, 2.0, 3.0], [1.0, 2.0])
+
+
+def test_ratios_measured_apart_are_surer_together() -> None:
+    """Two with the same doubt: the geometric middle, and the doubt divided by the square root of two."""
+    found = together([Interval(ratio=2.0, low=1.0, high=4.0), Interval(ratio=8.0, low=4.0, high=16.0)])
+
+    assert found.ratio == pytest.approx(4.0)
+    assert found.low == pytest.approx(4.0 / 2 ** math.sqrt(0.5))
+    assert found.high == pytest.approx(4.0 * 2 ** math.sqrt(0.5))
+
+
+def test_one_ratio_together_is_itself() -> None:
+    """A single place says what it said."""
+    alone = Interval(ratio=1.2, low=1.1, high=1.5)
+    found = together([alone])
+
+    assert (found.ratio, found.low, found.high) == pytest.approx((alone.ratio, alone.low, alone.high))
