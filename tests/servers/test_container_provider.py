@@ -164,18 +164,18 @@ def test_its_cost_is_seen(lease: ContainerLease) -> None:
     client = connect(lease.server)
     try:
         postmaster = usage.postmaster_behind(*client.execute(f"select {usage.WHO}")[0])  # type: ignore[arg-type]
-        before = usage.look(postmaster, before=True)
+        before = usage.spent(postmaster, before=True)
         client.execute("select count(*) from generate_series(1, 2000000)")
-        after = usage.look(postmaster, before=False)
+        after, held = usage.spent(postmaster, before=False), usage.held(postmaster)
     finally:
         client.close()
 
     assert postmaster is not None
-    assert before.server_cpu is not None
-    assert after.server_cpu is not None
-    assert after.server_cpu > before.server_cpu
-    assert after.server_memory is not None
-    assert after.server_memory > 1
+    assert before.server is not None
+    assert after.server is not None
+    assert after.server > before.server
+    assert held.server is not None
+    assert held.server > 1
 
 
 def test_extensions(lease: ContainerLease) -> None:

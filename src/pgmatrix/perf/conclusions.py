@@ -13,15 +13,18 @@ from pgmatrix.perf.judge import word
 from pgmatrix.perf.results import Comparison, Kind, Word
 from pgmatrix.perf.statistics import Interval, together
 
-# A server differs from itself by some percent from one start to the next, which no number of rounds in one run shows.
-CLEAR = 1.1
+# What is named is certain, and so large that another run finds it too: middles of two runs differ by some percent,
+# because a server differs from itself from one start to the next.
+CLEAR = 1.2
 PLACE = {Kind.DRIVERS: 0, Kind.MAJORS: 1}  # which part of a cell's name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conclusion:
-    """`measured` beside `beside` on one workload. `split` holds the ratio by place where places contradict each other:
-    slower in one, faster in another; then the word is within noise, because the middle says nothing.
+    """`measured` beside `beside` on one workload; within noise is also what is not CLEAR.
+
+    `split` holds the ratio by place where places contradict each other: slower in one, faster in another. Then the
+    middle says nothing, and the word is within noise.
     """
 
     measured: str
@@ -55,7 +58,8 @@ def _concluded(places: dict[str, Comparison]) -> tuple[Word, float | None, tuple
     if {Word.SLOWER, Word.FASTER} <= words:
         return Word.WITHIN_NOISE, None, tuple((place, one.ratio or 0.0) for place, one in places.items())
     middle = together([_interval(one) for one in places.values()])
-    return word(middle, margin=CLEAR), middle.ratio, ()
+    clear = max(middle.ratio, 1 / middle.ratio) >= CLEAR
+    return word(middle) if clear else Word.WITHIN_NOISE, middle.ratio, ()
 
 
 def _interval(one: Comparison) -> Interval:

@@ -73,13 +73,15 @@ class Conductor:
         end = deadline - ENDING - (len(self.cells) * (load + 2.0) if goal else 0.0)
         await self._round(self._judged(blocks), -1)  # warms, and is not counted
         self._forget()
-        await self._sweep(blocks, time.monotonic() + schedule.SWEEP * max(0.0, end - time.monotonic()))
+        # Judged first: the sweep leaves hundreds of connections open, and tables that autovacuum then works on.
+        middle = end - schedule.SWEEP * max(0.0, end - time.monotonic())
         fewest = schedule.QUICK_FEWEST if self.quick else schedule.FEWEST
-        for number in schedule.rounds(end, time.monotonic, fewest=fewest, most=schedule.MOST):
+        for number in schedule.rounds(middle, time.monotonic, fewest=fewest, most=schedule.MOST):
             await self._round(self._judged(blocks), number)
             self.rounds = number + 1
             self.say(f"round {self.rounds}: {max(0.0, end - time.monotonic()):.0f} s left")
         await self._describe(blocks)
+        await self._sweep(blocks, end)
         if goal is not None:
             await self._carry(goal, load)
 

@@ -15,7 +15,7 @@ SWEEP = 0.4  # of the time, for more clients than one
 SWEEPS = 3
 MOST = 24
 FIRST = 0.04
-SHORTEST, LONGEST = 0.05, 0.4
+SHORTEST, LONGEST = 0.03, 0.4
 OPERATIONS = 6
 QUICK_SWEEP = (1, 16)
 

@@ -58,7 +58,7 @@ def _baseline(found: Sequence[Comparison], baseline: BaselineFacts) -> Iterator[
 
 
 def _beside(found: Sequence[Conclusion]) -> Iterator[str]:
-    """`psycopg beside asyncpg is 1.4 times slower on point-read, 1.2 times faster on copy; within noise on search`."""
+    """`psycopg beside asyncpg is 1.4 times slower on point-read, 1.2 times faster on copy; within 20% or noise on ...`."""
     groups: dict[tuple[str, str], list[Conclusion]] = {}
     for one in found:
         groups.setdefault((one.measured, one.beside), []).append(one)
@@ -82,7 +82,7 @@ def _times(members: Sequence[Conclusion], word: Word) -> str:
     chosen.sort(key=lambda pair: -pair[1])
     if not chosen:
         return ""
-    texts = [f"{times:.1f} on {name}" if times >= 1.15 else f"{times:.2f} on {name}" for name, times in chosen]
+    texts = [f"{times:.1f} on {name}" for name, times in chosen]
     first, _, rest = texts[0].partition(" on ")
     return f"{first} times {word} on {', '.join([rest, *texts[1:]])}"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,30 +20,35 @@ WHO = "pg_backend_pid(), coalesce(host(inet_client_addr()) || '(' || inet_client
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """Processor seconds so far, and megabytes of private memory now (a server's shared buffers counted once)."""
+class Spent:
+    """Processor seconds so far: this process with its ended children, and a server; None where that cannot be seen."""
 
-    client_cpu: float
-    client_memory: float | None
-    server_cpu: float | None
-    server_memory: float | None
+    client: float
+    server: float | None
 
 
-def look(postmaster: int | None, *, before: bool) -> Usage:
-    """This process with its ended children, and the server whose first process is `postmaster`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Megabytes of private memory now; a server's shared buffers are counted once."""
 
-    `before` and after a slice the processor time is read on the slice's side of the looking, which costs some itself.
+    client: float | None
+    server: float | None
+
+
+def spent(postmaster: int | None, *, before: bool) -> Spent:
+    """The server is the one whose first process is `postmaster`.
+
+    `before` and after a slice the client's time is read on the slice's side of the looking, which costs some itself.
     """
     ended = None if before else _own_cpu()
-    pids = _server(postmaster) if postmaster else []
-    server_cpu = _cpu(postmaster, pids) if postmaster and pids else None
-    client_memory, server_memory = private_memory([os.getpid()]), _memory(pids) if pids else None
-    return Usage(
-        client_cpu=_own_cpu() if ended is None else ended,
-        client_memory=client_memory,
-        server_cpu=server_cpu,
-        server_memory=server_memory,
-    )
+    server = _cpu(postmaster, _server(postmaster)) if postmaster else None
+    return Spent(client=_own_cpu() if ended is None else ended, server=server)
+
+
+def held(postmaster: int | None) -> Held:
+    """Costs some milliseconds for every hundred connections that are open: not for the clock's side of a slice."""
+    client = private_memory([os.getpid()])
+    return Held(client=client, server=_memory(_server(postmaster)) if postmaster else None)
 
 
 def _own_cpu() -> float:
@@ -75,7 +81,8 @@ def postmaster_behind(backend: int, client: str) -> int | None:
 
 def private_memory(pids: list[int]) -> float | None:
     """Megabytes that are these processes' own; None where not one of them can be seen."""
-    return _sum(pids, "RssAnon")
+    found = [own for facts in _statuses(pids) if (own := _megabytes(facts, "RssAnon")) is not None]
+    return sum(found) if found else None
 
 
 def binary_beside(postmaster: int | None, name: str) -> Path | None:
@@ -99,6 +106,8 @@ def _server(postmaster: int) -> list[int]:
 
 def _cpu(postmaster: int, pids: list[int]) -> float | None:
     """What lives and, by the first process, what has ended; None once that one is gone."""
+    if not pids:
+        return None
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError):
@@ -108,17 +117,19 @@ def _cpu(postmaster: int, pids: list[int]) -> float | None:
 
 
 def _memory(pids: list[int]) -> float | None:
-    private = private_memory(pids)
-    shared = max((_sum([pid], "RssShmem") or 0.0 for pid in pids), default=0.0)
-    return None if private is None else private + shared
+    found = [(_megabytes(facts, "RssAnon"), _megabytes(facts, "RssShmem")) for facts in _statuses(pids)]
+    own = [private for private, _ in found if private is not None]
+    return sum(own) + max(shared or 0.0 for _, shared in found) if own else None
 
 
-def _sum(pids: list[int], name: str) -> float | None:
-    kilobytes = []
+def _statuses(pids: list[int]) -> Iterator[dict[str, str]]:
     for pid in pids:
-        with contextlib.suppress(OSError, KeyError):
-            kilobytes.append(int(_facts(PROC / str(pid) / "status")[name].split()[0]))
-    return sum(kilobytes) / 1024 if kilobytes else None
+        with contextlib.suppress(OSError):
+            yield _facts(PROC / str(pid) / "status")
+
+
+def _megabytes(facts: dict[str, str], name: str) -> float | None:
+    return int(facts[name].split()[0]) / 1024 if name in facts else None  # a process that is ending has none
 
 
 def _facts(status: Path) -> dict[str, str]:

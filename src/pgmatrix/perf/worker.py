@@ -75,7 +75,7 @@ class Worker:
     def slice(self, order: Mapping[str, Any]) -> dict[str, Any]:
         """One slice, with what it cost; `dead` where the server no longer answers."""
         contender = self.contenders[order["workload"], order["variant"]]
-        before = usage.look(self.postmaster, before=True)
+        before = usage.spent(self.postmaster, before=True)
         slow = order.get("slow", 1.0)
         work = contender.slice(order["clients"], order["seconds"]) if slow == 1 else self._slowed(contender, order)
         found: Slice = self.ground.run(work)
@@ -93,7 +93,7 @@ class Worker:
         contender = self.contenders[order["workload"], order["variant"]]
         if not isinstance(contender, Looped):
             raise ConfigError(f"{order['workload']} offers no single requests", do_next="name another in load.workload")
-        before = usage.look(self.postmaster, before=True)
+        before = usage.spent(self.postmaster, before=True)
         processes = min(usable_cores(), MOST, order["clients"])
         found = shared(processes, partial(self._part, contender, order, processes), seconds=order["seconds"])
         return self._answer(found, before) | {"processes": processes}
@@ -117,18 +117,18 @@ class Worker:
         contender = self.contenders[order["workload"], order["variant"]]
         return {"plan": self.ground.run(contender.plan()), "notes": dict(contender.notes())}
 
-    def _answer(self, found: Slice, before: usage.Usage) -> dict[str, Any]:
-        after = usage.look(self.postmaster, before=False)
-        both = before.server_cpu is not None and after.server_cpu is not None
+    def _answer(self, found: Slice, before: usage.Spent) -> dict[str, Any]:
+        after, held = usage.spent(self.postmaster, before=False), usage.held(self.postmaster)
+        both = before.server is not None and after.server is not None
         answer = {
             "latencies": [round(one * 1e6) for one in found.latencies],
             "seconds": found.seconds,
             "errors": dict(found.errors),
             "texts": dict(found.texts),
-            "client_cpu": after.client_cpu - before.client_cpu,
-            "server_cpu": (after.server_cpu or 0) - (before.server_cpu or 0) if both else None,
-            "client_memory": after.client_memory,
-            "server_memory": after.server_memory,
+            "client_cpu": after.client - before.client,
+            "server_cpu": (after.server or 0) - (before.server or 0) if both else None,
+            "client_memory": held.client,
+            "server_memory": held.server,
         }
         return answer | ({"dead": self._death()} if found.errors else {})
 

@@ -101,11 +101,27 @@ def test_each_other_conclusion_is_named() -> None:
 
 def test_two_places_make_one_conclusion() -> None:
     """Each alone leaves it open, both together do not; the ratio is their middle."""
-    places = [beside("update", 1.2, Word.WITHIN_NOISE, cell, 1.1) for cell in ("pg15-psycopg", OTHER)]
+    places = [beside("update", 1.25, Word.WITHIN_NOISE, cell, 1.2) for cell in ("pg15-psycopg", OTHER)]
     (alone,), (both,) = conclusions(places[:1]), conclusions(places)
 
     assert (alone.word, both.word) == (Word.WITHIN_NOISE, Word.SLOWER)
-    assert both.ratio == pytest.approx(1.2)
+    assert both.ratio == pytest.approx(1.25)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "expected"),
+    [
+        (1.21, Word.SLOWER),
+        (1.19, Word.WITHIN_NOISE),
+        (0.82, Word.FASTER),
+        (0.84, Word.WITHIN_NOISE),
+    ],
+)
+def test_what_is_certain_but_small_is_no_conclusion(ratio: float, expected: Word) -> None:
+    """The middle decides, which two runs agree on better than on an interval's end."""
+    (found,) = conclusions([beside("update", ratio, Word.SLOWER)])
+
+    assert found.word is expected
 
 
 def test_places_that_contradict_each_other_conclude_nothing() -> None:

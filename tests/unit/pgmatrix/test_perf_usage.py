@@ -10,11 +10,12 @@ from pgmatrix.perf import usage
 
 def test_this_process_alone() -> None:
     """Without a server there are only the client's figures."""
-    found = usage.look(None, before=True)
+    spent, held = usage.spent(None, before=True), usage.held(None)
 
-    assert found.client_cpu > 0
-    assert found.client_memory is not None
-    assert (found.server_cpu, found.server_memory) == (None, None)
+    assert spent.client > 0
+    assert held.client is not None
+    assert held.client > 1
+    assert (spent.server, held.server) == (None, None)
 
 
 def test_a_server_that_does_not_run_here() -> None:
@@ -25,9 +26,8 @@ def test_a_server_that_does_not_run_here() -> None:
 
 def test_a_process_that_is_gone_costs_nothing_known() -> None:
     """Not zero: it is not known."""
-    found = usage.look(999_999_999, before=False)
-
-    assert (found.server_cpu, found.server_memory) == (None, None)
+    assert usage.spent(999_999_999, before=False).server is None
+    assert usage.held(999_999_999).server is None
 
 
 def test_a_program_of_the_same_build(tmp_path: Path) -> None:
