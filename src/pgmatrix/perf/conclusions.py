@@ -15,7 +15,7 @@ from pgmatrix.perf.statistics import Interval, together
 
 # What is named is certain, and so large that another run finds it too: middles of two runs differ by some percent,
 # because a server differs from itself from one start to the next.
-CLEAR = 1.2
+CLEAR = 1.25
 PLACE = {Kind.DRIVERS: 0, Kind.MAJORS: 1}  # which part of a cell's name
 
 

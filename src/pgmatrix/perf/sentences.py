@@ -8,8 +8,6 @@ from collections.abc import Iterator, Sequence
 from pgmatrix.perf.conclusions import CLEAR, Conclusion, conclusions
 from pgmatrix.perf.results import BaselineFacts, Comparison, Kind, Load, Word
 
-NAMED = 5
-
 
 def sentences(
     comparisons: Sequence[Comparison], loads: Sequence[Load], baseline: BaselineFacts, agreement: str = ""
@@ -58,18 +56,26 @@ def _baseline(found: Sequence[Comparison], baseline: BaselineFacts) -> Iterator[
 
 
 def _beside(found: Sequence[Conclusion]) -> Iterator[str]:
-    """`psycopg beside asyncpg is 1.4 times slower on point-read, 1.2 times faster on copy; within 20% or noise on ...`."""
+    """`psycopg beside asyncpg is 1.4 times slower on point-read, 1.3 times faster on copy; within ...`."""
     groups: dict[tuple[str, str], list[Conclusion]] = {}
     for one in found:
         groups.setdefault((one.measured, one.beside), []).append(one)
     for (measured, beside), members in groups.items():
         parts = [part for word in (Word.SLOWER, Word.FASTER) if (part := _times(members, word))]
-        noise = [one.workload for one in members if one.word is Word.WITHIN_NOISE and not one.split]
         invalid = [one.workload for one in members if one.word is Word.INVALID]
         text = f"{measured} beside {beside} is {', '.join(parts) or 'nowhere clearly slower or faster'}"
         text += "".join(f"; {_split(one)}" for one in members if one.split)
-        text += f"; within {CLEAR - 1:.0%} or noise on {_named(noise)}" if noise else ""
-        yield text + (f"; not to be judged on {_named(invalid)}" if invalid else "")
+        text += _rest([one for one in members if one.word is Word.WITHIN_NOISE and not one.split])
+        yield text + (f"; not to be judged on {', '.join(invalid)}" if invalid else "")
+
+
+def _rest(members: Sequence[Conclusion]) -> str:
+    """`; within 25% or noise on 13: 0.91 (connect) to 1.21 (transaction) times the time`."""
+    if not members:
+        return ""
+    least, most = (pick(members, key=lambda one: one.ratio or 0.0) for pick in (min, max))
+    texts = dict.fromkeys(f"{one.ratio:.2f} ({one.workload})" for one in (least, most))
+    return f"; within {CLEAR - 1:.0%} or noise on {len(members)}: {' to '.join(texts)} times the time"
 
 
 def _times(members: Sequence[Conclusion], word: Word) -> str:
@@ -92,10 +98,6 @@ def _split(one: Conclusion) -> str:
     first, *rest = (f"{ratio:.1f} on {place}" for place, ratio in one.split)
     figure, _, place = first.partition(" on ")
     return f"on {one.workload} it depends: {figure} times the time on {', '.join([place, *rest])}"
-
-
-def _named(names: Sequence[str]) -> str:
-    return ", ".join(names) if len(names) <= NAMED else f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
 
 
 def _cost(found: Sequence[Comparison]) -> Iterator[str]:
