@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pgmatrix.perf.judge import word
+from pgmatrix.perf.judge import BLIND, word
 from pgmatrix.perf.results import Comparison, Kind, Word
 from pgmatrix.perf.statistics import Interval, together
 
-# What is named is certain, and so large that another run finds it too: middles of two runs differ by some percent,
-# because a server differs from itself from one start to the next.
-CLEAR = 1.25
+# What is named is certain, and as large as a run promises to see, so that another run finds it too: ratios of two runs
+# differ by some percent, because a disk and a server differ from themselves from one hour to the next.
+CLEAR = BLIND
 PLACE = {Kind.DRIVERS: 0, Kind.MAJORS: 1}  # which part of a cell's name
 
 

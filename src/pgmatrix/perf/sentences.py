@@ -70,7 +70,7 @@ def _beside(found: Sequence[Conclusion]) -> Iterator[str]:
 
 
 def _rest(members: Sequence[Conclusion]) -> str:
-    """`; within 25% or noise on 13: 0.91 (connect) to 1.21 (transaction) times the time`."""
+    """`; within 30% or noise on 13: 0.91 (connect) to 1.21 (transaction) times the time`."""
     if not members:
         return ""
     least, most = (pick(members, key=lambda one: one.ratio or 0.0) for pick in (min, max))

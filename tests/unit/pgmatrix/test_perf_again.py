@@ -101,20 +101,20 @@ def test_each_other_conclusion_is_named() -> None:
 
 def test_two_places_make_one_conclusion() -> None:
     """Each alone leaves it open, both together do not; the ratio is their middle."""
-    places = [beside("update", 1.3, Word.WITHIN_NOISE, cell, 1.25) for cell in ("pg15-psycopg", OTHER)]
+    places = [beside("update", 1.35, Word.WITHIN_NOISE, cell, 1.3) for cell in ("pg15-psycopg", OTHER)]
     (alone,), (both,) = conclusions(places[:1]), conclusions(places)
 
     assert (alone.word, both.word) == (Word.WITHIN_NOISE, Word.SLOWER)
-    assert both.ratio == pytest.approx(1.3)
+    assert both.ratio == pytest.approx(1.35)
 
 
 @pytest.mark.parametrize(
     ("ratio", "expected"),
     [
-        (1.26, Word.SLOWER),
-        (1.24, Word.WITHIN_NOISE),
-        (0.79, Word.FASTER),
-        (0.81, Word.WITHIN_NOISE),
+        (1.31, Word.SLOWER),
+        (1.29, Word.WITHIN_NOISE),
+        (0.76, Word.FASTER),
+        (0.78, Word.WITHIN_NOISE),
     ],
 )
 def test_what_is_certain_but_small_is_no_conclusion(ratio: float, expected: Word) -> None:
