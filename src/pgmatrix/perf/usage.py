@@ -15,6 +15,7 @@ from pathlib import Path
 
 PROC = Path("/proc")
 TICK = os.sysconf("SC_CLK_TCK")
+TRIES = 100  # of a few milliseconds
 # What a server says of the process that serves a client: its number there, and the client as its title has it.
 WHO = "pg_backend_pid(), coalesce(host(inet_client_addr()) || '(' || inet_client_port() || ')', '[local]')"
 
@@ -41,7 +42,7 @@ def spent(postmaster: int | None, *, before: bool) -> Spent:
     `before` and after a slice the client's time is read on the slice's side of the looking, which costs some itself.
     """
     ended = None if before else _own_cpu()
-    server = _cpu(postmaster, _server(postmaster)) if postmaster else None
+    server = _cpu(postmaster) if postmaster else None
     return Spent(client=_own_cpu() if ended is None else ended, server=server)
 
 
@@ -104,16 +105,27 @@ def _server(postmaster: int) -> list[int]:
     return [postmaster, *map(int, text.split())]
 
 
-def _cpu(postmaster: int, pids: list[int]) -> float | None:
-    """What lives and, by the first process, what has ended; None once that one is gone."""
-    if not pids:
-        return None
-    total = 0
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            stat = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-            total += sum(map(int, stat[11:15] if pid == postmaster else stat[11:13]))
-    return total / TICK
+def _cpu(postmaster: int) -> float | None:
+    """What lives and, by the first process, what has ended; None once that one is gone.
+
+    Who ends while it is read would be counted twice or not at all: it is read again until nobody came or went.
+    """
+    for _ in range(TRIES):
+        pids = _server(postmaster)
+        if not pids:
+            return None
+        ticks = sum(_ticks(pid, ended=pid == postmaster) for pid in pids)
+        if _server(postmaster) == pids:
+            break
+    return ticks / TICK
+
+
+def _ticks(pid: int, *, ended: bool) -> int:
+    """A process's own, with those of its `ended` children; none where it is gone."""
+    with contextlib.suppress(OSError):
+        stat = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return sum(map(int, stat[11:15] if ended else stat[11:13]))
+    return 0
 
 
 def _memory(pids: list[int]) -> float | None:
