@@ -76,16 +76,27 @@ def differences(wanted: Mapping[str, str], shown: Mapping[str, str]) -> list[str
 def workers_for(tests: int, seconds: float, *, cores: int, sessions: int) -> int:
     """How many xdist workers pay: 0 means none, run in the session's own process.
 
-    `seconds` is what the tests take one after another. A worker costs WORKER_COST seconds of a core before its first
-    test; more workers than cores shared by `sessions` running side by side only wait for each other.
+    `seconds` is what the tests take one after another. A worker takes as much memory as the session's own process, so
+    that it must save something; more workers than cores shared by `sessions` running side by side only wait for each
+    other.
     """
     room = max(1, cores // max(1, sessions))
     most = min(room, tests)
-    costs = {0: seconds} | {n: WORKER_COST * n / room + seconds / n for n in range(2, most + 1)}
-    return min(costs, key=lambda n: (costs[n], n))
+    costs = {n: with_workers(n, seconds, room=room) for n in range(2, most + 1)}
+    best = min(costs, key=lambda n: (costs[n], n), default=0)
+    return best if best and costs[best] <= seconds * PAYS else 0
 
 
-WORKER_COST = 0.9
+def with_workers(number: int, seconds: float, *, room: int) -> float:
+    """What so many workers on `room` cores make of tests that take `seconds` one after another."""
+    return WORKER_COST * number / room + seconds * (1 / number + COLD)
+
+
+# Measured on two cores, each layer of this repository with `-n 0` and `-n 2`: a worker costs so many seconds of a core
+# before its first test, and each begins with cold caches.
+WORKER_COST = 1.3
+COLD = 0.08
+PAYS = 0.8
 
 
 def usable_cores() -> int:

@@ -12,12 +12,13 @@ from pgmatrix.errors import BudgetExceeded
 from pgmatrix.servers import tuning
 from pgmatrix.servers.tuning import (
     BASE,
+    PAYS,
     RESERVED,
-    WORKER_COST,
     check_budget,
     differences,
     settings_for,
     usable_cores,
+    with_workers,
     workers_for,
 )
 
@@ -94,6 +95,9 @@ def test_a_difference_says_both_values() -> None:
     ("tests", "seconds", "cores", "sessions", "workers"),
     [
         (0, 0.0, 8, 1, 0),
+        (250, 5.0, 2, 1, 0),  # saves less than a fifth
+        (250, 20.0, 2, 1, 2),
+        (250, 5.0, 8, 1, 6),
         (1, 100.0, 8, 1, 0),
         (10, 0.4, 8, 1, 0),
         (12, 100.0, 8, 1, 8),
@@ -112,12 +116,12 @@ def test_workers_are_as_many_as_pay(tests: int, seconds: float, cores: int, sess
 def test_workers_are_never_one_nor_more_than_there_is_for_them(
     tests: int, seconds: float, cores: int, sessions: int
 ) -> None:
-    """One worker never pays; no more are taken than tests or this session's cores; and what is taken is not slower."""
+    """One worker never pays; no more are taken than tests or this session's cores; and what is taken saves a fifth."""
     workers = workers_for(tests, seconds, cores=cores, sessions=sessions)
     room = max(1, cores // sessions)
 
     assert workers == 0 or 2 <= workers <= min(tests, room)
-    assert workers == 0 or WORKER_COST * workers / room + seconds / workers <= seconds
+    assert workers == 0 or with_workers(workers, seconds, room=room) <= PAYS * seconds
 
 
 def test_usable_cores_are_those_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
