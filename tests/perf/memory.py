@@ -41,7 +41,7 @@ class Peak:
 
 
 def measure_memory(bench: Bench) -> list[Row]:
-    """Each layer on the newest major, through the first driver: as one among others, and alone with workers."""
+    """Each layer on the newest major, through the first driver: as one among others, and alone."""
     if not (PROC / "self" / "smaps_rollup").exists():
         return [Row(what="peak memory of a session", absent="needs /proc/PID/smaps_rollup, which Linux has")]
     cell = Cell(major=max(bench.table.matrix.majors), driver=bench.table.matrix.drivers[0])
