@@ -7,7 +7,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from pgmatrix.servers import watchdog
 from pgmatrix.servers.guard import Guard
 from pgmatrix.servers.watchdog import start_time
 from tests.servers.ground import SOURCE, processes, until
@@ -104,3 +108,24 @@ def test_a_forked_child_does_not_keep_the_watchdog_waiting(tmp_path: Path) -> No
     owner.stdout.close()
 
     assert gone
+
+
+def test_a_process_that_ends_while_it_is_looked_at_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel refuses to read what it has just opened: nothing is left to be ended, and nothing goes wrong."""
+    child = subprocess.Popen(["sleep", "60"])
+    started = watchdog.start_time(child.pid)
+    opened = open
+
+    def vanishing(path: str, **how: Any) -> Any:
+        file = opened(path, **how)
+        if path == f"/proc/{child.pid}/stat" and child.poll() is None:
+            child.kill()
+            child.wait()
+        return file
+
+    monkeypatch.setattr(watchdog, "open", vanishing, raising=False)
+
+    watchdog.end_process(child.pid, started)
+
+    assert watchdog.start_time(child.pid) == ""
+    assert not watchdog._is_zombie(child.pid)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,3 +52,16 @@ def test_a_process_that_is_not_the_one_meant_is_left_alone(started: str, monkeyp
     watchdog.end_process(os.getpid(), started)
 
     assert watchdog.start_time(os.getpid()) not in ("", started)
+
+
+@pytest.mark.parametrize("look", [watchdog.start_time, watchdog._is_zombie])
+def test_what_cannot_be_read_any_more_is_no_error(look: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that ends between opening and reading is gone."""
+
+    class Gone(io.StringIO):
+        def read(self, *_: Any) -> str:
+            raise ProcessLookupError(3, "No such process")
+
+    monkeypatch.setattr(watchdog, "open", lambda *_, **__: Gone(), raising=False)
+
+    assert not look(os.getpid())
