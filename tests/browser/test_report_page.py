@@ -120,6 +120,24 @@ def test_the_whole_way_by_keyboard(show: Show) -> None:
     assert focused(page).startswith(SESSION + ": failed")
 
 
+def test_a_sheet_is_drawn_once(show: Show) -> None:
+    """Going to a sheet, and back and forward again: what has the focus by then keeps it."""
+    page = show(troubled()).page
+    page.evaluate(
+        "window.drawn = 0; new MutationObserver(() => window.drawn++).observe(document.getElementById('sheet-title'),"
+        " { childList: true })"
+    )
+    page.get_by_role("link", name=SESSION + ": failed").click()
+    expect(page.get_by_role("dialog", name=SESSION)).to_be_visible()
+    page.go_back()
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    page.go_forward()
+    expect(page.get_by_role("dialog", name=SESSION)).to_be_visible()
+    page.wait_for_timeout(100)
+
+    assert page.evaluate("window.drawn") == 2
+
+
 def test_a_test_is_shown_over_all_cells_with_its_traceback(show: Show) -> None:
     """A link to a test shows what became of it on each cell, the traceback once for those that share it, and logs."""
     page = show(troubled(), at=f"#test={quote(RLS, safe='')}").page

@@ -108,8 +108,8 @@ sheet.addEventListener("close", () => {
   if (shown && location.hash === shown) history.pushState(null, "", location.pathname + location.search);
   if (before && before.isConnected) before.focus({ preventScroll: true });
 });
+// Back and Forward between addresses are such changes too. "popstate" comes beside it, and would draw all twice.
 window.addEventListener("hashchange", show);
-window.addEventListener("popstate", show);
 
 // The contents say which part is in view.
 const places = [...document.querySelectorAll("nav a")].map((one) => [one, document.getElementById(one.hash.slice(1))]);
